@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The configuration as plain structs, after all checks. Each front end (TOML; later others) fills
+// the same model; every part of the program takes the struct that is its own. Names are those of
+// the options. The defaults that count are in the option table (config/options.h); the values here
+// are the same, so that tests can build a model by hand. Values; read-only after start.
+// Units: sizes in bytes, times in milliseconds.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+
+namespace millrace::config {
+
+enum class Unmatched { kDead, kDrop };
+enum class FlushMode { kInterval, kLazy, kImmediate };
+enum class OverflowAction { kBlock, kThrowException, kDropOldestChunk };
+enum class OutputType { kKinesisAggregation, kLocal };
+enum class JsonCompat { kValid, kOj };
+enum class KplCompat { kNone, kFluentd };
+
+struct System {
+  uint32_t workers = 1;
+  std::string root_dir = "/var/lib/millrace";
+  log::Level log_level = log::Level::kInfo;
+  log::Format log_format = log::Format::kText;
+  uint64_t stop_timeout_ms = 30'000;
+  Unmatched unmatched = Unmatched::kDead;
+};
+
+struct ForwardSource {
+  std::string id = "forward";
+  std::string bind = "127.0.0.1";
+  uint16_t port = 24224;  // 0: any free port
+  uint64_t frame_limit = 64ULL << 20;
+  uint64_t connection_limit = 10'000;            // of all workers together
+  uint64_t receive_memory_limit = 128ULL << 20;  // of each worker
+  uint64_t frame_timeout_ms = 60'000;
+  uint64_t decompression_size_limit = 256ULL << 20;
+  bool json = true;
+};
+
+struct Buffer {
+  std::string path;  // empty: <root_dir>/worker<N>/<id>/buffer
+  uint64_t chunk_limit_size = 300ULL << 10;
+  uint64_t chunk_limit_records = 0;  // 0: none
+  uint64_t total_limit_size = 64ULL << 30;
+  FlushMode flush_mode = FlushMode::kInterval;
+  uint64_t flush_interval_ms = 5'000;
+  uint32_t flush_thread_count = 4;
+  bool flush_at_shutdown = false;
+  OverflowAction overflow_action = OverflowAction::kBlock;
+  uint64_t retry_wait_ms = 1'000;
+  double retry_exponential_backoff_base = 2.0;
+  uint64_t retry_max_interval_ms = 30'000;
+  uint64_t retry_timeout_ms = 72ULL * 3600 * 1000;
+  uint64_t retry_max_times = 0;  // 0: no limit but retry_timeout
+  bool retry_forever = false;
+  bool retry_randomize = true;
+};
+
+/// What becomes of an event before it is stored: the JSON and the frame of the Kinesis record.
+struct Format {
+  bool inject = true;
+  std::string time_key = "time";
+  std::string tag_key = "tag";
+  bool append_newline = false;
+  JsonCompat json_compat = JsonCompat::kValid;
+  KplCompat kpl_compat = KplCompat::kNone;
+  std::string fixed_partition_key;  // empty: the chunk's id
+  uint64_t record_limit = 1ULL << 20;
+};
+
+struct Kinesis {
+  std::string stream_name;
+  std::string region;
+  std::string endpoint;    // empty: the service's own
+  std::string http_proxy;  // secret
+  std::string ca_file;     // empty: the system's
+  std::string aws_key_id;  // secret; empty: from the environment
+  std::string aws_sec_key;
+  std::string aws_ses_token;
+  uint64_t connect_timeout_ms = 5'000;
+  uint64_t first_byte_timeout_ms = 10'000;
+  uint64_t request_timeout_ms = 60'000;
+};
+
+struct Local {
+  std::string path;  // empty: <root_dir>/output
+  uint64_t rotate_size = 256ULL << 20;
+};
+
+struct Match {
+  std::vector<std::string> patterns;
+  OutputType type = OutputType::kLocal;
+  std::string id;
+  Format format;
+  Buffer buffer;
+  Kinesis kinesis;  // type kinesis_aggregation
+  Local local;      // type local
+};
+
+struct Config {
+  System system;
+  std::vector<ForwardSource> sources;
+  std::vector<Match> matches;
+};
+
+}  // namespace millrace::config
