@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the forward input hands over, and what it is told in return. The input knows neither routes
+// nor the buffer: it gives a whole message to a Receiver and writes the ack when it is told that
+// the message is stored. All on the loop thread that owns the connection. Invariant: every accepted
+// message is answered exactly once, by stored() or failed().
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace millrace::input {
+
+enum class Mode : uint8_t { kMessage, kForward, kPacked, kCompressed, kJson };
+
+/// How `entries` is laid out. kEntries: entries back to back, each [time, record] or
+/// [[time, metadata], record]. kPair: one event as time, then record, without the array around it.
+enum class Shape : uint8_t { kEntries, kPair };
+
+/// One forward message. All views end with the call they are passed to.
+struct Message {
+  Mode mode = Mode::kMessage;
+  Shape shape = Shape::kEntries;
+  std::string_view tag;      // bytes as received; not always UTF-8
+  std::string_view entries;  // MessagePack, decompressed; JSON mode has been rewritten as such
+  std::string_view chunk;    // the option `chunk`, its bytes alone; empty if none was given
+  bool has_chunk = false;    // an ack is expected
+  uint64_t size_option = 0;  // option `size`; a hint, never trusted
+  bool has_size_option = false;
+  std::string_view peer;  // address of the peer as text
+};
+
+/// Names a message while it is on its way: the connection and its running number there.
+struct Ticket {
+  uint64_t connection = 0;
+  uint64_t message = 0;
+};
+
+enum class Verdict : uint8_t {
+  kTaken,      // stored() or failed() will follow for this ticket, later on this thread
+  kDone,       // nothing had to be stored: answer at once
+  kNotNow,     // no room: keep the message, stop reading, offer it again after resume()
+  kMalformed,  // framing inside the entries is lost: close without ack
+  kRefused,    // close without ack (overflow_action throw_exception, or storage has failed)
+};
+
+/// Where messages go.
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  /// Takes or refuses one message; never keeps a view.
+  virtual Verdict receive(const Message& message, Ticket ticket) = 0;
+};
+
+/// The way back, implemented by the listener: called on its own loop thread, never from inside
+/// receive(). A ticket whose connection has gone is ignored.
+class Replies {
+ public:
+  virtual ~Replies() = default;
+  virtual void stored(Ticket ticket) = 0;  // durable: write the ack, in order
+  virtual void failed(Ticket ticket) = 0;  // close the connection without ack
+  virtual void resume() = 0;               // room again: offer the kept messages, read on
+};
+
+}  // namespace millrace::input
