@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/io.h"
+
+namespace millrace::io {
+
+Result<std::string> read_whole(FileSystem& files, const std::string& path, uint64_t size_max) {
+  auto file = files.open(path, OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  const auto size = (*file)->size();
+  if (!size) return tl::unexpected(size.error());
+  if (*size > size_max) {
+    return fail(ErrorKind::kInvalid, path + ": " + std::to_string(*size) + " bytes, at most " +
+                                         std::to_string(size_max) + " are read");
+  }
+  std::string text(*size, '\0');
+  const auto got = (*file)->pread(text.data(), text.size(), 0);
+  if (!got) return tl::unexpected(got.error());
+  text.resize(*got);
+  return text;
+}
+
+}  // namespace millrace::io

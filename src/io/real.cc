@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/real.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/check.h"
+#include "base/unique_fd.h"
+#include "io/real_file.h"
+
+namespace millrace::io {
+namespace {
+
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirectoryMode = 0750;
+
+class RealFileLock : public FileLock {
+ public:
+  explicit RealFileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  Result<> describe(std::string_view text) override {
+    if (::ftruncate(fd_.get(), 0) != 0 ||
+        ::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+      return fail_errno(errno, "cannot write the lock file");
+    }
+    return {};
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<File>> RealFileSystem::open(const std::string& path, OpenMode mode) {
+  int flags = O_CLOEXEC | O_NOFOLLOW;
+  flags |= mode == OpenMode::kRead ? O_RDONLY : O_RDWR;
+  if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
+  UniqueFd fd(::open(path.c_str(), flags, kFileMode));
+  if (!fd.valid()) return fail_errno(errno, path);
+  return make_real_file(std::move(fd), path);
+}
+
+Result<> RealFileSystem::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return fail_errno(errno, from + " -> " + to);
+  return {};
+}
+
+Result<> RealFileSystem::unlink(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) return fail_errno(errno, path);
+  return {};
+}
+
+Result<> RealFileSystem::sync_directory(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || ::fsync(fd.get()) != 0) return fail_errno(errno, path);
+  return {};
+}
+
+Result<> RealFileSystem::make_directories(const std::string& path) {
+  if (path.empty() || ::mkdir(path.c_str(), kDirectoryMode) == 0) {
+    return path.empty() ? Result<>() : sync_directory(parent_of(path));
+  }
+  if (errno == EEXIST) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+    return fail_errno(ENOTDIR, path);
+  }
+  if (errno != ENOENT) return fail_errno(errno, path);
+  if (auto made = make_directories(parent_of(path)); !made) return made;
+  if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) return fail_errno(errno, path);
+  return sync_directory(parent_of(path));
+}
+
+Result<std::vector<DirectoryEntry>> RealFileSystem::list(const std::string& path) {
+  return list_real_directory(path);
+}
+
+Result<bool> RealFileSystem::exists(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return fail_errno(errno, path);
+}
+
+Result<std::unique_ptr<FileLock>> RealFileSystem::lock(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode));
+  if (!fd.valid()) return fail_errno(errno, path);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_errno(errno, path);
+    char text[256];
+    const ssize_t got = ::pread(fd.get(), text, sizeof text, 0);
+    std::string holder(text, got > 0 ? static_cast<size_t>(got) : 0);
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    return tl::unexpected<Error>(Error{ErrorKind::kLocked, EWOULDBLOCK, holder});
+  }
+  return std::unique_ptr<FileLock>(std::make_unique<RealFileLock>(std::move(fd)));
+}
+
+uint64_t RealClock::running_ms() {
+  timespec now{};
+  CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
+uint64_t RealClock::wall_us() {
+  timespec now{};
+  CHECK(::clock_gettime(CLOCK_REALTIME, &now) == 0);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+uint64_t RealRandom::next() {
+  uint64_t value = 0;
+  CHECK(::getrandom(&value, sizeof value, 0) == sizeof value);
+  return value;
+}
+
+}  // namespace millrace::io

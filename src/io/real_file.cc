@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/real_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace millrace::io {
+namespace {
+
+// Blocks were reserved before: no space for a write means that the disk lied (buffer format 3).
+int write_errno(int value) {
+  return value == ENOSPC || value == EDQUOT || value == EROFS ? EIO : value;
+}
+
+bool interrupted(int value) { return value == EINTR || value == EAGAIN; }
+
+class RealFile : public File {
+ public:
+  RealFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
+    size_t done = 0;
+    while (done < size) {
+      const ssize_t got =
+          ::pread(fd_.get(), out + done, size - done, static_cast<off_t>(offset + done));
+      if (got == 0) break;
+      if (got < 0) {
+        if (interrupted(errno)) continue;
+        return fail_errno(errno, "read " + path_);
+      }
+      done += static_cast<size_t>(got);
+    }
+    return done;
+  }
+
+  Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
+    std::vector<iovec> left(parts.begin(), parts.end());
+    size_t first = 0;
+    while (first < left.size()) {
+      const int count = static_cast<int>(std::min<size_t>(left.size() - first, IOV_MAX));
+      const ssize_t written =
+          ::pwritev(fd_.get(), left.data() + first, count, static_cast<off_t>(offset));
+      if (written < 0) {
+        if (interrupted(errno)) continue;
+        return fail_errno(write_errno(errno), "write " + path_);
+      }
+      offset += static_cast<uint64_t>(written);
+      first = skip_written(left, first, static_cast<size_t>(written));
+    }
+    return {};
+  }
+
+  Result<> fdatasync() override {
+    if (::fdatasync(fd_.get()) != 0) return fail_errno(write_errno(errno), "fdatasync " + path_);
+    return {};
+  }
+
+  Result<> fsync() override {
+    if (::fsync(fd_.get()) != 0) return fail_errno(write_errno(errno), "fsync " + path_);
+    return {};
+  }
+
+  Result<> allocate(uint64_t size) override {
+    while (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) != 0) {
+      if (interrupted(errno)) continue;
+      return fail_errno(errno, "allocate " + path_);
+    }
+    return {};
+  }
+
+  Result<> truncate(uint64_t size) override {
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
+      return fail_errno(errno, "truncate " + path_);
+    }
+    return {};
+  }
+
+  Result<uint64_t> size() override {
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) != 0) return fail_errno(errno, "stat " + path_);
+    return static_cast<uint64_t>(status.st_size);
+  }
+
+ private:
+  // Drops what was written from the front of the list; the index of the first part left.
+  static size_t skip_written(std::vector<iovec>& parts, size_t first, size_t written) {
+    while (first < parts.size() && written >= parts[first].iov_len) {
+      written -= parts[first].iov_len;
+      ++first;
+    }
+    if (first < parts.size()) {
+      parts[first].iov_base = static_cast<char*>(parts[first].iov_base) + written;
+      parts[first].iov_len -= written;
+    }
+    return first;
+  }
+
+  UniqueFd fd_;
+  std::string path_;
+};
+
+struct DirectoryCloser {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+}  // namespace
+
+std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path) {
+  return std::make_unique<RealFile>(std::move(fd), path);
+}
+
+Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path) {
+  const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
+  if (directory == nullptr) return fail_errno(errno, path);
+  std::vector<DirectoryEntry> entries;
+  errno = 0;
+  while (const dirent* found = ::readdir(directory.get())) {
+    const std::string name = found->d_name;
+    struct stat status {};
+    if (name == "." || name == ".." ||
+        ::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
+      errno = 0;
+      continue;
+    }
+    entries.push_back(DirectoryEntry{.name = name,
+                                     .size = static_cast<uint64_t>(status.st_size),
+                                     .directory = S_ISDIR(status.st_mode)});
+    errno = 0;
+  }
+  if (errno != 0) return fail_errno(errno, path);
+  std::sort(entries.begin(), entries.end(),
+            [](const DirectoryEntry& a, const DirectoryEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+}  // namespace millrace::io

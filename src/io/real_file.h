@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A File over a descriptor, and the listing of a directory. Used by RealFileSystem alone.
+// Invariant: the descriptor stays open until the File goes, so that no error of a write is reported
+// to nobody.
+
+#include "base/unique_fd.h"
+#include "io/io.h"
+
+namespace millrace::io {
+
+/// `path` only names the file in errors.
+std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path);
+
+/// Regular files and directories, without "." and "..", in name order.
+Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path);
+
+}  // namespace millrace::io
