@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/appender.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace millrace::buffer {
+namespace {
+
+// A chunk so full is sealed with the request that filled it (Fluentd's chunk_full_threshold, 0.95):
+// the next message would not fit anyway, and waiting for the interval only delays it.
+constexpr uint64_t kFullNumerator = 95;
+constexpr uint64_t kFullDenominator = 100;
+
+// A dead letter's chunk is under no stage key that a target can have.
+constexpr const char* kDeadLetterKey = "\x01 dead letter";
+
+}  // namespace
+
+Appender::Appender(io::Io io, BlockPool& pool, LogCrc crc, uint32_t epoch, uint64_t start_lsn)
+    : io_(io), pool_(pool), crc_(crc), epoch_(epoch), next_start_lsn_(start_lsn), writer_(crc) {
+  CHECK(start_lsn % kBlockBytes == 0);
+}
+
+Appender::~Appender() = default;
+
+void Appender::begin(uint64_t request_id, std::string_view request_key) {
+  begin_group(GroupType::kAppend, request_key);
+  request_id_ = request_id;
+  staged_bytes_before_ = staged_bytes_;
+  staged_frames_before_ = staged_frames_;
+}
+
+void Appender::begin_group(GroupType type, std::string_view key) {
+  if (batch_ == nullptr) batch_ = std::make_unique<Batch>(pool_, next_start_lsn_);
+  CHECK(undo_.empty() && opened_.empty() && taken_.empty());
+  writer_.begin(*batch_, type, key, static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
+}
+
+GroupWriter::Space Appender::space(const StageTarget& target) {
+  return writer_.space(chunk_for(target));
+}
+
+void Appender::take(const StageTarget& target, size_t bytes) {
+  StagedChunk& chunk = chunk_for(target);
+  if (would_pass_limit(chunk, bytes)) {
+    // Rare, once a chunk: the record stands behind a frame that must end before it.
+    const GroupWriter::Space space = writer_.space(chunk);
+    scratch_.assign(space.begin, bytes);
+    put(target, scratch_);
+    return;
+  }
+  remember(chunk);
+  writer_.take_in_place(chunk, bytes);
+  staged_bytes_ += bytes;
+}
+
+void Appender::put(const StageTarget& target, std::string_view record) {
+  StagedChunk* chunk = &chunk_for(target);
+  if (would_pass_limit(*chunk, record.size())) {
+    writer_.end_frame();
+    seal(std::string(target.stage_key), SealReason::kFull);
+    chunk = &chunk_for(target);
+  }
+  remember(*chunk);
+  writer_.put_record(*chunk, record);
+  staged_bytes_ += record.size();
+}
+
+void Appender::put_dead_letter(const StageTarget& target, std::string_view record) {
+  StageTarget own = target;
+  own.stage_key = kDeadLetterKey;
+  own.kind = ChunkKind::kDeadLetter;
+  StagedChunk& chunk = open_chunk(own);
+  writer_.put_record(chunk, record);
+  staged_bytes_ += record.size();
+  seal(kDeadLetterKey, SealReason::kFull);
+}
+
+StagedChunk& Appender::chunk_for(const StageTarget& target) {
+  const auto found = staged_.find(target.stage_key);
+  return found != staged_.end() ? *found->second : open_chunk(target);
+}
+
+StagedChunk& Appender::open_chunk(const StageTarget& target) {
+  CHECK(next_counter_ < (uint64_t{1} << kEpochShift));
+  auto chunk = std::make_unique<StagedChunk>();
+  chunk->seq = uint64_t{epoch_} << kEpochShift | next_counter_++;
+  const uint64_t now_us = io_.clock.wall_us();
+  OpenPayload open;
+  open.id = ChunkId::make(now_us, io_.random.next(), io_.random.next());
+  open.created_us = now_us;
+  open.payload_format = target.profile->payload_format;
+  open.tail = target.profile->tail;
+  open.kind = target.kind;
+  open.dead_reason = target.dead_reason;
+  HeadAndKey head = target.profile->head(open.id);
+  open.head = std::move(head.head);
+  open.partition_key = std::move(head.partition_key);
+  if (target.metadata != nullptr) open.metadata = *target.metadata;
+  chunk->kind = target.kind;
+  chunk->dead_reason = target.dead_reason;
+  chunk->id = open.id;
+  chunk->open_bytes = encode(open);
+  chunk->opened_running_ms = io_.clock.running_ms();
+  chunk->chunk_bytes_max = target.profile->chunk_bytes_max;
+  chunk->records_max = target.profile->records_max;
+  chunk->chunk_crc = crc_.seed;
+  writer_.put_frame(*chunk, FrameKind::kOpen, 0, chunk->open_bytes);
+  std::string key(target.stage_key);
+  chunk->stage_key = key;
+  opened_.push_back(key);
+  return *(staged_[std::move(key)] = std::move(chunk));
+}
+
+// Saves what abort() needs, once a chunk and request; a chunk this request opened needs nothing.
+void Appender::remember(StagedChunk& chunk) {
+  if (chunk.fresh) return;
+  if (!undo_.empty() && undo_.back().chunk == &chunk) return;
+  for (const Undo& undo : undo_) {
+    if (undo.chunk == &chunk) return;
+  }
+  undo_.push_back(
+      Undo{.chunk = &chunk,
+           .body_bytes = chunk.body_bytes,
+           .records = chunk.records,
+           .next_frame_no = chunk.next_frame_no,
+           .chunk_crc = chunk.chunk_crc,
+           .frames = chunk.frame_lsns.size(),
+           .shares = chunk.shares.size(),
+           .last_share_bytes = chunk.shares.empty() ? 0 : chunk.shares.back().frame_bytes});
+}
+
+bool Appender::would_pass_limit(const StagedChunk& chunk, size_t bytes) const {
+  if (chunk.records == 0) return false;
+  return chunk.body_bytes + bytes > chunk.chunk_bytes_max ||
+         (chunk.records_max > 0 && chunk.records >= chunk.records_max) ||
+         chunk.frame_lsns.size() + 2 + bytes / kDataPayloadBytesMax > kFramesPerChunkMax;
+}
+
+// Seals what this request filled. Only at its end: a chunk in the middle takes all that fits.
+void Appender::seal_full_chunks() {
+  std::vector<std::string> keys = opened_;
+  for (const Undo& undo : undo_) {
+    keys.push_back(undo.chunk->stage_key);
+  }
+  for (const std::string& key : keys) {
+    const auto found = staged_.find(key);
+    if (found == staged_.end()) continue;
+    const StagedChunk& chunk = *found->second;
+    if (chunk.body_bytes * kFullDenominator >= chunk.chunk_bytes_max * kFullNumerator ||
+        (chunk.records_max > 0 && chunk.records >= chunk.records_max)) {
+      seal(key, SealReason::kFull);
+    }
+  }
+}
+
+void Appender::seal(const std::string& stage_key, SealReason reason) {
+  writer_.end_frame();
+  const auto found = staged_.find(stage_key);
+  CHECK(found != staged_.end() && !found->second->frame_lsns.empty());
+  StagedChunk& chunk = *found->second;
+  remember(chunk);
+  SealPayload seal;
+  seal.body_bytes = chunk.body_bytes;
+  seal.records = chunk.records;
+  seal.sealed_us = io_.clock.wall_us();
+  seal.chunk_crc = chunk.chunk_crc;
+  seal.reason = reason;
+  seal.frame_lsns = chunk.frame_lsns;
+  const uint64_t lsn = writer_.put_frame(chunk, FrameKind::kSeal, chunk.next_frame_no,
+                                         encode(seal, chunk.open_bytes));
+  batch_->sealed.push_back(QueuedChunk{.seq = chunk.seq,
+                                       .id = chunk.id,
+                                       .seal_lsn = lsn,
+                                       .body_bytes = chunk.body_bytes,
+                                       .records = chunk.records,
+                                       .kind = chunk.kind,
+                                       .dead_reason = chunk.dead_reason,
+                                       .shares = chunk.shares});
+  staged_bytes_ -= chunk.body_bytes;
+  staged_frames_ -= std::min<uint64_t>(staged_frames_, chunk.frame_lsns.size());
+  taken_.push_back(Taken{stage_key, std::move(found->second)});
+  staged_.erase(found);
+}
+
+void Appender::end() {
+  seal_full_chunks();
+  end_group();
+  batch_->requests.push_back(request_id_);
+  keep_stage_bounded();
+}
+
+void Appender::end_group() {
+  writer_.end();
+  staged_frames_ += writer_.frames();
+  for (const std::string& key : opened_) {
+    const auto found = staged_.find(key);
+    if (found != staged_.end()) found->second->fresh = false;
+  }
+  undo_.clear();
+  opened_.clear();
+  taken_.clear();
+}
+
+void Appender::abort() {
+  writer_.abort();  // takes back every byte, and the chunks sealed in the group
+  for (const std::string& key : opened_) {
+    const auto found = staged_.find(key);
+    if (found != staged_.end() && found->second->fresh) staged_.erase(found);
+  }
+  for (Taken& taken : taken_) {
+    if (!taken.chunk->fresh) staged_[taken.stage_key] = std::move(taken.chunk);
+  }
+  for (const Undo& undo : undo_) {
+    StagedChunk& chunk = *undo.chunk;
+    chunk.body_bytes = undo.body_bytes;
+    chunk.records = undo.records;
+    chunk.next_frame_no = undo.next_frame_no;
+    chunk.chunk_crc = undo.chunk_crc;
+    chunk.frame_lsns.resize(undo.frames);
+    chunk.shares.resize(undo.shares);
+    if (undo.shares > 0) chunk.shares.back().frame_bytes = undo.last_share_bytes;
+  }
+  staged_bytes_ = staged_bytes_before_;
+  staged_frames_ = staged_frames_before_;
+  undo_.clear();
+  opened_.clear();
+  taken_.clear();
+}
+
+size_t Appender::seal_where(SealReason reason, uint64_t opened_before) {
+  std::vector<std::string> keys;
+  for (const auto& [key, chunk] : staged_) {
+    if (chunk->opened_running_ms <= opened_before) keys.push_back(key);
+  }
+  if (keys.empty()) return 0;
+  begin_group(GroupType::kControl, {});
+  for (const std::string& key : keys) {
+    // SEALs are at most 600 KB each; a group must stay far below its 4 GiB.
+    if (writer_.body_bytes() > (1ULL << 30)) {
+      end_group();
+      begin_group(GroupType::kControl, {});
+    }
+    seal(key, reason);
+  }
+  end_group();
+  return keys.size();
+}
+
+size_t Appender::seal_older_than(uint64_t opened_before, SealReason reason) {
+  return seal_where(reason, opened_before);
+}
+
+size_t Appender::seal_all(SealReason reason) { return seal_where(reason, UINT64_MAX); }
+
+void Appender::put_pad() {
+  begin_group(GroupType::kPad, {});
+  end_group();
+  batch_->ends_with_pad = true;
+}
+
+// Limits: staged chunks, and the memory of their frame lists (8 bytes a frame).
+void Appender::keep_stage_bounded() {
+  const bool lists_large = staged_frames_ * 8 > kStagedFrameListBytesMax;
+  if (staged_.size() <= kStagedChunksMax && !lists_large) return;
+  auto victim = staged_.begin();
+  uint64_t frames = 0;
+  for (auto chunk = staged_.begin(); chunk != staged_.end(); ++chunk) {
+    frames += chunk->second->frame_lsns.size();
+    const bool worse = lists_large
+                           ? chunk->second->frame_lsns.size() > victim->second->frame_lsns.size()
+                           : chunk->second->opened_running_ms < victim->second->opened_running_ms;
+    if (worse) victim = chunk;
+  }
+  staged_frames_ = frames;
+  if (staged_.size() <= kStagedChunksMax && frames * 8 <= kStagedFrameListBytesMax) return;
+  const std::string key = victim->first;
+  begin_group(GroupType::kControl, {});
+  seal(key, SealReason::kFull);
+  end_group();
+}
+
+std::unique_ptr<Batch> Appender::close_batch() {
+  CHECK(has_batch() && !writer_.open());
+  next_start_lsn_ = round_up(batch_->end_lsn(), kBlockBytes);
+  return std::move(batch_);
+}
+
+}  // namespace millrace::buffer

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Appender: the loop's side of a log. It keeps the staged chunks, turns requests into groups of the
+// open batch, and seals chunks that are full, old or asked for. Does no I/O and knows no commit:
+// the Log hands its closed batches on.
+// A request is begin(), any number of records, then end() or abort(); abort() leaves everything as
+// it was. Invariant: outside a request no group is open, and every staged chunk has a record in it.
+// Loop thread of its worker. The pool and the Io must outlive it.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "buffer/group_writer.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+/// Where records go: the staged chunk of `stage_key`, or the next one opened under it.
+struct StageTarget {
+  std::string_view stage_key;  // one staged chunk per key; made from the metadata
+  const Metadata* metadata = nullptr;
+  const ChunkProfile* profile = nullptr;
+  ChunkKind kind = ChunkKind::kDeliver;
+  DeadReason dead_reason = DeadReason::kNone;
+};
+
+class Appender {
+ public:
+  static constexpr size_t kStagedChunksMax = 1024;  // beyond: the oldest is sealed
+  static constexpr uint64_t kStagedFrameListBytesMax = 32ULL << 20;
+
+  Appender(io::Io io, BlockPool& pool, LogCrc crc, uint32_t epoch, uint64_t start_lsn);
+  ~Appender();
+
+  // --- One request.
+  void begin(uint64_t request_id, std::string_view request_key);
+  /// Room for the next record in place; may be too small for it, then use put().
+  GroupWriter::Space space(const StageTarget& target);
+  /// The first `bytes` of the last space() of this target are one record.
+  void take(const StageTarget& target, size_t bytes);
+  void put(const StageTarget& target, std::string_view record);
+  /// One record as a dead letter in a chunk of its own, sealed at once.
+  void put_dead_letter(const StageTarget& target, std::string_view record);
+  void end();
+  void abort();
+
+  // --- Sealing, outside requests. Each returns the number of chunks sealed.
+  size_t seal_older_than(uint64_t running_ms_opened_before, SealReason reason);
+  size_t seal_all(SealReason reason);
+  /// A PAD group, which proves the commit before it.
+  void put_pad();
+
+  // --- Batches.
+  bool has_batch() const { return batch_ != nullptr && !batch_->empty(); }
+  /// The open batch, closed. The next one starts where it ends.
+  std::unique_ptr<Batch> close_batch();
+
+  size_t staged_chunks() const { return staged_.size(); }
+  uint64_t staged_bytes() const { return staged_bytes_; }
+  uint64_t open_batch_bytes() const { return batch_ == nullptr ? 0 : batch_->bytes(); }
+
+ private:
+  struct Undo {
+    StagedChunk* chunk;
+    uint64_t body_bytes, records;
+    uint32_t next_frame_no, chunk_crc;
+    size_t frames, shares;
+    uint64_t last_share_bytes;
+  };
+  struct Taken {  // a chunk that this request sealed
+    std::string stage_key;
+    std::unique_ptr<StagedChunk> chunk;
+  };
+
+  StagedChunk& chunk_for(const StageTarget& target);
+  StagedChunk& open_chunk(const StageTarget& target);
+  void remember(StagedChunk& chunk);
+  void seal(const std::string& stage_key, SealReason reason);
+  bool would_pass_limit(const StagedChunk& chunk, size_t bytes) const;
+  void seal_full_chunks();
+  void begin_group(GroupType type, std::string_view key);
+  void end_group();
+  size_t seal_where(SealReason reason, uint64_t opened_before);
+  void keep_stage_bounded();
+
+  io::Io io_;
+  BlockPool& pool_;
+  LogCrc crc_;
+  uint32_t epoch_;
+  uint64_t next_counter_ = 1;
+  uint64_t next_start_lsn_;
+  std::unique_ptr<Batch> batch_;
+  GroupWriter writer_;
+  std::map<std::string, std::unique_ptr<StagedChunk>, std::less<>> staged_;
+  uint64_t staged_bytes_ = 0;
+  uint64_t staged_frames_ = 0;  // never less than the entries of all frame lists
+
+  // Of the open request.
+  uint64_t request_id_ = 0;
+  uint64_t staged_bytes_before_ = 0;
+  uint64_t staged_frames_before_ = 0;
+  std::vector<Undo> undo_;           // chunks it touched and did not open
+  std::vector<std::string> opened_;  // stage keys of chunks it opened
+  std::vector<Taken> taken_;
+  std::string scratch_;
+};
+
+}  // namespace millrace::buffer

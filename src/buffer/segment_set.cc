@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/segment_set.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace millrace::buffer {
+
+void SegmentSet::add(Segment segment) {
+  const std::lock_guard lock(mutex_);
+  if (!segments_.empty()) {
+    CHECK(segment.base_lsn >= segments_.back().base_lsn && segment.epoch >= segments_.back().epoch);
+    segments_.back().end_lsn = std::min(segments_.back().end_lsn, segment.base_lsn);
+  }
+  segments_.push_back(std::move(segment));
+}
+
+void SegmentSet::add_commit(uint64_t end_lsn, uint64_t frame_bytes) {
+  const std::lock_guard lock(mutex_);
+  CHECK(!segments_.empty());
+  segments_.back().end_lsn = end_lsn;
+  segments_.back().live_bytes += frame_bytes;
+}
+
+size_t SegmentSet::index_of(uint64_t lsn) const {
+  const auto after =
+      std::upper_bound(segments_.begin(), segments_.end(), lsn,
+                       [](uint64_t value, const Segment& s) { return value < s.base_lsn; });
+  if (after == segments_.begin()) return segments_.size();
+  return static_cast<size_t>(after - segments_.begin()) - 1;
+}
+
+size_t SegmentSet::index_of(const Segment& segment) const {
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    if (segments_[i].base_lsn == segment.base_lsn && segments_[i].epoch == segment.epoch) return i;
+  }
+  CHECK(false);
+  return 0;
+}
+
+std::vector<Share> SegmentSet::resolve(const std::vector<Share>& shares) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Share> resolved;
+  for (const Share& share : shares) {
+    const size_t index = index_of(share.lsn);
+    CHECK(index < segments_.size());
+    const uint64_t base = segments_[index].base_lsn;
+    if (resolved.empty() || resolved.back().lsn != base) resolved.push_back(Share{base, 0});
+    resolved.back().frame_bytes += share.frame_bytes;
+  }
+  return resolved;
+}
+
+void SegmentSet::add_live(const std::vector<Share>& shares) {
+  const std::lock_guard lock(mutex_);
+  for (const Share& share : shares) {
+    const size_t index = index_of(share.lsn);
+    CHECK(index < segments_.size());
+    segments_[index].live_bytes += share.frame_bytes;
+  }
+}
+
+void SegmentSet::release(const std::vector<Share>& shares) {
+  const std::lock_guard lock(mutex_);
+  for (const Share& share : shares) {
+    const size_t index = index_of(share.lsn);
+    CHECK(index < segments_.size() && segments_[index].live_bytes >= share.frame_bytes);
+    segments_[index].live_bytes -= share.frame_bytes;
+  }
+}
+
+void SegmentSet::mark_damaged(uint64_t lsn) {
+  const std::lock_guard lock(mutex_);
+  const size_t index = index_of(lsn);
+  if (index < segments_.size()) segments_[index].damaged = true;
+}
+
+std::optional<Segment> SegmentSet::find(uint64_t lsn) const {
+  const std::lock_guard lock(mutex_);
+  const size_t index = index_of(lsn);
+  if (index == segments_.size() || lsn >= segments_[index].end_lsn) return std::nullopt;
+  return segments_[index];
+}
+
+std::optional<Segment> SegmentSet::newest() const {
+  const std::lock_guard lock(mutex_);
+  if (segments_.empty()) return std::nullopt;
+  return segments_.back();
+}
+
+std::optional<Segment> SegmentSet::next_unfinished() const {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i + 1 < segments_.size(); ++i) {
+    if (!segments_[i].finished) return segments_[i];
+  }
+  return std::nullopt;
+}
+
+void SegmentSet::mark_finished(const Segment& segment, uint64_t file_bytes) {
+  const std::lock_guard lock(mutex_);
+  Segment& found = segments_[index_of(segment)];
+  found.finished = true;
+  found.file_bytes = file_bytes;
+}
+
+std::optional<Segment> SegmentSet::next_removable() const {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i + 1 < segments_.size(); ++i) {
+    const bool before_is_safe = i == 0 || segments_[i - 1].finished;
+    if (segments_[i].finished && segments_[i].live_bytes == 0 && before_is_safe) {
+      return segments_[i];
+    }
+  }
+  return std::nullopt;
+}
+
+void SegmentSet::remove(const Segment& segment) {
+  const std::lock_guard lock(mutex_);
+  const size_t index = index_of(segment);
+  CHECK(index + 1 < segments_.size() && segments_[index].live_bytes == 0);
+  segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+bool SegmentSet::holds_any(const std::vector<Share>& shares) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(shares.begin(), shares.end(), [&](const Share& share) {
+    return std::any_of(segments_.begin(), segments_.end(),
+                       [&](const Segment& s) { return s.base_lsn == share.lsn; });
+  });
+}
+
+uint64_t SegmentSet::first_lsn() const {
+  const std::lock_guard lock(mutex_);
+  return segments_.empty() ? 0 : segments_.front().base_lsn;
+}
+
+size_t SegmentSet::count() const {
+  const std::lock_guard lock(mutex_);
+  return segments_.size();
+}
+
+uint64_t SegmentSet::disk_bytes() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t sum = 0;
+  for (const Segment& segment : segments_) {
+    sum += segment.file_bytes;
+  }
+  return sum;
+}
+
+uint64_t SegmentSet::live_bytes() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t sum = 0;
+  for (const Segment& segment : segments_) {
+    sum += segment.live_bytes;
+  }
+  return sum;
+}
+
+}  // namespace millrace::buffer

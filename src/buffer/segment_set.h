@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// SegmentSet: the segment files of a log: where an lsn lies, how many live bytes each file holds,
+// and which may be removed. Live bytes are the frames of unfinished chunks; a segment goes when it
+// has none, it is not the newest, and the one before it is gone or was cut to its end and synced.
+// Does no I/O. Invariant: in order of (epoch, base_lsn), base_lsn never falls; live bytes never go
+// below zero. Any thread; one mutex.
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "buffer/chunk.h"
+
+namespace millrace::buffer {
+
+struct Segment {
+  uint64_t base_lsn = 0;
+  uint32_t epoch = 0;
+  std::string name;      // file name in the log's directory
+  uint64_t end_lsn = 0;  // end of what may be read; grows for the newest
+  uint64_t file_bytes = 0;
+  uint64_t live_bytes = 0;
+  bool finished = false;  // cut to its end and synced by this process
+  bool damaged = false;   // has failed a check: is kept aside instead of unlinked
+};
+
+class SegmentSet {
+ public:
+  /// Adds the newest segment.
+  void add(Segment segment);
+  /// `frame_bytes` of a commit that ends at end_lsn (with padding) are live in the newest segment.
+  void add_commit(uint64_t end_lsn, uint64_t frame_bytes);
+  /// Shares by commit become shares by segment. Their commits must be durable.
+  std::vector<Share> resolve(const std::vector<Share>& shares) const;
+  /// At start: frames of an unfinished chunk are live.
+  void add_live(const std::vector<Share>& shares);
+  /// A chunk is finished.
+  void release(const std::vector<Share>& shares);
+  void mark_damaged(uint64_t lsn);
+
+  /// The segment that holds `lsn`, if one does.
+  std::optional<Segment> find(uint64_t lsn) const;
+  std::optional<Segment> newest() const;
+  /// A segment that was left and is not finished yet, oldest first.
+  std::optional<Segment> next_unfinished() const;
+  void mark_finished(const Segment& segment, uint64_t file_bytes);
+  /// A segment that may be removed now.
+  std::optional<Segment> next_removable() const;
+  void remove(const Segment& segment);
+  /// True if a segment that holds one of the shares still exists.
+  bool holds_any(const std::vector<Share>& shares) const;
+
+  uint64_t first_lsn() const;
+  size_t count() const;
+  uint64_t disk_bytes() const;
+  uint64_t live_bytes() const;
+
+ private:
+  size_t index_of(uint64_t lsn) const;  // last segment with base_lsn <= lsn; size() if none
+  size_t index_of(const Segment& segment) const;
+
+  mutable std::mutex mutex_;
+  std::vector<Segment> segments_;  // in order
+};
+
+}  // namespace millrace::buffer
