@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The strict Kinesis endpoint judged by botocore's own Kinesis client, and by bytes it never sends."""
+import hashlib
+import http.client
+import json
+import tempfile
+import threading
+import time
+import unittest
+from email.utils import parsedate_to_datetime
+
+import botocore.exceptions
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+import cases
+from certificates import Certificates
+from kinesis_process import KinesisProcess
+from strict_kinesis import DEFAULT_CREDENTIALS, StrictKinesis
+from waiting import until
+
+KEY_ID, (SECRET, _) = next(iter(DEFAULT_CREDENTIALS.items()))
+
+
+def client(url, *, key_id=KEY_ID, secret=SECRET, token=None, region="us-east-1", attempts=1, **more):
+    return botocore.session.Session().create_client(
+        "kinesis", region_name=region, endpoint_url=url, aws_access_key_id=key_id,
+        aws_secret_access_key=secret, aws_session_token=token,
+        config=Config(retries={"total_max_attempts": attempts}, read_timeout=20), **more)
+
+
+def open_clients_of(case):
+    """client(), each closed when the test case ends."""
+    def make(url, **options):
+        made = client(url, **options)
+        case.addCleanup(made.close)
+        return made
+    return make
+
+
+def put(kinesis, key="pk", data=b"data", **more):
+    return kinesis.put_record(StreamName="events", PartitionKey=key, Data=data, **more)
+
+
+class EndpointCase(unittest.TestCase):
+    def setUp(self):
+        self.client = open_clients_of(self)
+
+    def start(self, **options):
+        endpoint = StrictKinesis(**options)
+        self.addCleanup(endpoint.stop)
+        return endpoint
+
+    def refused(self, code, call):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call()
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response
+
+
+class PutAndRead(EndpointCase):
+    def test_record_is_stored_and_read(self):
+        endpoint = self.start(shards=2)
+        kinesis = self.client(endpoint.url)
+        self.assertEqual(put(kinesis, "pk")["ShardId"], "shardId-000000000000")
+        self.assertEqual(put(kinesis, "foo", b"\x00\xff")["ShardId"], "shardId-000000000001")
+        shards = kinesis.list_shards(StreamName="events")["Shards"]
+        read = []
+        for shard in shards:
+            iterator = kinesis.get_shard_iterator(StreamName="events", ShardId=shard["ShardId"],
+                                                  ShardIteratorType="TRIM_HORIZON")
+            reply = kinesis.get_records(ShardIterator=iterator["ShardIterator"])
+            read += [(one["PartitionKey"], one["Data"]) for one in reply["Records"]]
+            self.assertEqual(reply["MillisBehindLatest"], 0)
+        self.assertEqual(read, [("pk", b"data"), ("foo", b"\x00\xff")])
+        entries = endpoint.requests()
+        self.assertEqual([one.key for one in entries], ["pk", "foo"])
+        self.assertEqual(entries[0].sha256, hashlib.sha256(b"data").hexdigest())
+        until(lambda: all(one.replied for one in endpoint.requests()), "replies handed over")
+        self.assertTrue(all(one.stored and one.status == 200 for one in entries))
+        self.assertEqual(endpoint.violations(), [])
+
+    def test_sequence_numbers_grow(self):
+        endpoint = self.start(shards=7)
+        kinesis = self.client(endpoint.url)
+        numbers = [int(put(kinesis, f"key{n}")["SequenceNumber"]) for n in range(30)]
+        self.assertEqual(numbers, sorted(set(numbers)))
+
+    def test_split_sends_later_records_to_the_children(self):
+        endpoint = self.start(shards=2)
+        kinesis = self.client(endpoint.url)
+        put(kinesis, "foo")
+        kinesis.split_shard(StreamName="events", ShardToSplit="shardId-000000000001",
+                            NewStartingHashKey="255211775190703847597530955573826158592")
+        self.assertEqual(put(kinesis, "foo")["ShardId"], "shardId-000000000002")
+        summary = kinesis.describe_stream_summary(StreamName="events")["StreamDescriptionSummary"]
+        self.assertEqual((summary["StreamStatus"], summary["OpenShardCount"]), ("ACTIVE", 3))
+        iterator = kinesis.get_shard_iterator(StreamName="events", ShardId="shardId-000000000001",
+                                              ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        self.assertNotIn("NextShardIterator", kinesis.get_records(ShardIterator=iterator))
+
+    def test_tls_by_its_own_authority(self):
+        with tempfile.TemporaryDirectory() as directory:
+            certificates = Certificates(directory)
+            endpoint = self.start(tls=certificates.server_context())
+            put(self.client(endpoint.url, verify=certificates.ca_file))
+            with self.assertRaises(botocore.exceptions.SSLError):
+                put(self.client(endpoint.url))
+        self.assertEqual(len(endpoint.records()), 1)
+
+
+class Refusals(EndpointCase):
+    def test_signatures(self):
+        endpoint = self.start(credentials={KEY_ID: (SECRET, None), "AKIDTOKEN": ("s3", "TOKEN/+=")})
+        cases = [("wrong secret", {"secret": "other"}, "InvalidSignatureException"),
+                 ("unknown key", {"key_id": "AKIDOTHER"}, "UnrecognizedClientException"),
+                 ("other region", {"region": "eu-west-1"}, "InvalidSignatureException"),
+                 ("token not sent", {"key_id": "AKIDTOKEN", "secret": "s3"},
+                  "UnrecognizedClientException"),
+                 ("wrong token", {"key_id": "AKIDTOKEN", "secret": "s3", "token": "x"},
+                  "UnrecognizedClientException")]
+        for name, options, code in cases:
+            with self.subTest(name):
+                self.refused(code, lambda: put(self.client(endpoint.url, **options)))
+        put(self.client(endpoint.url, key_id="AKIDTOKEN", secret="s3", token="TOKEN/+="))
+        self.assertEqual([one.stored for one in endpoint.requests(operation=None)],
+                         [False] * len(cases) + [True])
+
+    def test_clock_skew(self):
+        endpoint = self.start()
+        for offset, text in ((1200, "Signature expired"), (-1200, "Signature not yet current")):
+            endpoint.clock_offset = offset
+            response = self.refused("InvalidSignatureException", lambda: put(self.client(endpoint.url)))
+            self.assertIn(text, response["Error"]["Message"])
+            self.assertIn("date", response["ResponseMetadata"]["HTTPHeaders"])
+        endpoint.clock_offset = 200
+        put(self.client(endpoint.url))
+
+    def test_the_date_header_is_the_endpoints_clock(self):
+        endpoint = self.start()
+        endpoint.clock_offset = 1200
+        connection = http.client.HTTPConnection("127.0.0.1", endpoint.port)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/")
+        date = connection.getresponse().getheader("Date")
+        self.assertAlmostEqual(parsedate_to_datetime(date).timestamp() - time.time(), 1200, delta=5)
+
+    def test_sizes_and_keys(self):
+        endpoint = self.start(record_limit=1000)
+        kinesis = self.client(endpoint.url)
+        put(kinesis, "é" * 256, b"x" * (1000 - 512))
+        self.refused("ValidationException", lambda: put(kinesis, "é" * 256, b"x" * (1001 - 512)))
+        # botocore checks neither bound of the key itself
+        self.refused("ValidationException", lambda: put(kinesis, "k" * 257))
+        self.refused("ResourceNotFoundException", lambda: kinesis.put_record(
+            StreamName="other", PartitionKey="k", Data=b""))
+        self.assertEqual(endpoint.violations(), [])
+
+    def test_explicit_hash_key_only_when_allowed(self):
+        endpoint = self.start(shards=2)
+        kinesis = self.client(endpoint.url)
+        self.refused("ValidationException", lambda: put(kinesis, ExplicitHashKey="0"))
+        self.assertEqual(len(endpoint.violations()), 1)
+        endpoint.allow_explicit_hash_key = True
+        self.assertEqual(put(kinesis, "foo", ExplicitHashKey="0")["ShardId"], "shardId-000000000000")
+
+    def test_throttling_by_records_and_bytes(self):
+        endpoint = self.start()
+        endpoint.throttle = True
+        kinesis = self.client(endpoint.url)
+        put(kinesis, data=b"x" * 1000000)
+        self.refused("ProvisionedThroughputExceededException",
+                     lambda: put(kinesis, data=b"x" * 1000000))
+        self.assertEqual(len(endpoint.records()), 1)
+        until(lambda: _succeeds(lambda: put(kinesis, data=b"x" * 1000)), "tokens come back", 5)
+
+
+def _succeeds(call):
+    try:
+        call()
+        return True
+    except botocore.exceptions.ClientError:
+        return False
+
+
+class HandMadeRequests(EndpointCase):
+    """What botocore's client never sends, signed by botocore's signer."""
+
+    def send(self, endpoint, body, headers=None, sign=None):
+        given = {"Host": f"127.0.0.1:{endpoint.port}", "X-Amz-Target": "Kinesis_20131202.PutRecord",
+                 "Content-Type": "application/x-amz-json-1.1"}
+        given.update(sign or {})
+        request = AWSRequest("POST", endpoint.url + "/", given, data=body)
+        SigV4Auth(Credentials(KEY_ID, SECRET), "kinesis", "us-east-1").add_auth(request)
+        lines = dict(request.headers.items()) | (headers or {})
+        connection = http.client.HTTPConnection("127.0.0.1", endpoint.port)
+        connection.request("POST", "/", body, lines)
+        reply = connection.getresponse()
+        text = reply.read().decode()
+        connection.close()
+        return reply.status, json.loads(text).get("__type") if text.startswith("{") else text
+
+    def test_bodies(self):
+        good = '{"StreamName":"events","Data":"eHg=","PartitionKey":"k"}'
+        cases = [("good", good, 200, None),
+                 ("not JSON", good[:-1], 400, "SerializationException"),
+                 ("member twice", good[:-1] + ',"Data":"eHg="}', 400, "SerializationException"),
+                 ("unknown member", good[:-1] + ',"DryRun":true}', 400, "ValidationException"),
+                 ("unpadded", good.replace("eHg=", "eHg"), 400, "SerializationException"),
+                 ("bits left over", good.replace("eHg=", "eHh="), 400, "SerializationException"),
+                 ("not the alphabet", good.replace("eHg=", "e-_="), 400, "SerializationException"),
+                 ("line feed", good.replace("eHg=", "eH\\ng="), 400, "SerializationException"),
+                 ("empty key", good.replace('"k"', '""'), 400, "ValidationException"),
+                 ("no key", '{"StreamName":"events","Data":"eHg="}', 400, "ValidationException"),
+                 ("data no string", good.replace('"eHg="', "7"), 400, "SerializationException")]
+        endpoint = self.start()
+        for name, body, status, code in cases:
+            with self.subTest(name):
+                self.assertEqual(self.send(endpoint, body), (status, code))
+        self.assertEqual(len(endpoint.records()), 1)
+
+    def test_headers(self):
+        body = '{"StreamName":"events","Data":"eHg=","PartitionKey":"k"}'
+        endpoint = self.start()
+        cases = [("expect", {"Expect": "100-continue"}, "ValidationException"),
+                 ("body changed", {"Content-Length": str(len(body) - 1)},
+                  "InvalidSignatureException"),
+                 ("target changed", {"X-Amz-Target": "Kinesis_20131202.PutRecords"},
+                  "InvalidSignatureException"),
+                 ("token not signed", {"X-Amz-Security-Token": "T"}, "UnrecognizedClientException"),
+                 ("no signature", {"Authorization": ""}, "IncompleteSignatureException")]
+        for name, headers, code in cases:
+            with self.subTest(name):
+                self.assertEqual(self.send(endpoint, body, headers), (400, code))
+        with self.subTest("user agent must not be signed"):
+            status = self.send(endpoint, body, {"User-Agent": "b"}, {"User-Agent": "a"})
+            self.assertEqual(status, (200, None))  # botocore leaves it out of the signature
+        self.assertEqual(len(endpoint.records()), 1)
+
+
+class Misbehaviour(EndpointCase):
+    def test_scripted_statuses_then_success(self):
+        endpoint = self.start()
+        endpoint.faults.queue([500, 503, "ok"])
+        kinesis = self.client(endpoint.url, attempts=3)
+        put(kinesis)
+        self.assertEqual([one.status for one in endpoint.requests()], [500, 503, 200])
+        self.assertEqual([one.stored for one in endpoint.requests()], [False, False, True])
+
+    def test_named_errors_and_sequences_by_key(self):
+        endpoint = self.start()
+        endpoint.faults.per_key(["AccessDeniedException",
+                                 {"error": "ExpiredTokenException", "status": 403}])
+        kinesis = self.client(endpoint.url)
+        for key in ("a", "b"):
+            self.refused("AccessDeniedException", lambda: put(kinesis, key))
+            response = self.refused("ExpiredTokenException", lambda: put(kinesis, key))
+            self.assertEqual(response["ResponseMetadata"]["HTTPStatusCode"], 403)
+            put(kinesis, key)
+        self.assertEqual([record.key for _, record in endpoint.records()], ["a", "b"])
+
+    def test_connections_ended_before_and_after_the_store(self):
+        for do, stored in (("drop", 0), ("reset", 0), ("store_drop", 1), ("store_reset", 1)):
+            with self.subTest(do):
+                endpoint = self.start()
+                endpoint.faults.queue([{"do": do}])
+                with self.assertRaises((botocore.exceptions.ConnectionClosedError,
+                                        botocore.exceptions.EndpointConnectionError)):
+                    put(self.client(endpoint.url))
+                self.assertEqual(len(endpoint.records()), stored)
+                until(lambda: endpoint.requests()[0].outcome == do, "journal")
+                self.assertFalse(endpoint.requests()[0].replied)
+
+    def test_broken_bodies(self):
+        for do in ("no_shard_id", "invalid_json", "empty"):
+            with self.subTest(do):
+                endpoint = self.start()
+                endpoint.faults.queue([{"do": do}, {"do": do, "stored": False}])
+                for stored in (1, 1):
+                    connection = self.client(endpoint.url)
+                    try:
+                        self.assertNotIn("ShardId", put(connection))
+                    except (botocore.exceptions.BotoCoreError, ValueError):
+                        pass  # botocore cannot read it, which is the point
+                    self.assertEqual(len(endpoint.records()), stored)
+
+    def test_stored_then_late(self):
+        endpoint = self.start()
+        endpoint.faults.queue([{"do": "store_delay", "seconds": 0.5}])
+        began = time.monotonic()
+        put(self.client(endpoint.url))
+        self.assertGreaterEqual(time.monotonic() - began, 0.5)
+        self.assertEqual(len(endpoint.records()), 1)
+
+    def test_held_requests_are_counted_and_released(self):
+        for when, stored in (("before", 0), ("after", 5)):
+            with self.subTest(when):
+                endpoint = self.start()
+                endpoint.gate.hold(when)
+                threads = [threading.Thread(target=put, args=(self.client(endpoint.url), f"k{n}"))
+                           for n in range(5)]
+                for thread in threads:
+                    thread.start()
+                until(lambda: endpoint.gate.concurrent == 5, "five in hand")
+                until(lambda: len(endpoint.records()) == stored, "stored")
+                endpoint.gate.release()
+                for thread in threads:
+                    thread.join()
+                self.assertEqual(endpoint.gate.concurrent_max, 5)
+                self.assertEqual(len(endpoint.records()), 5)
+
+    def test_idle_connections_can_be_closed(self):
+        endpoint = self.start()
+        kinesis = self.client(endpoint.url)
+        put(kinesis)
+        put(kinesis)
+        self.assertEqual(endpoint.connections_accepted, 1)
+        until(endpoint.close_idle, "an idle connection")
+        put(self.client(endpoint.url, attempts=2))
+        self.assertEqual(endpoint.connections_accepted, 2)
+
+
+class OwnProcess(EndpointCase):
+    def test_control_port_and_directory(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with KinesisProcess(shards=2, directory=directory, token="T") as process:
+                kinesis = self.client(process.url, token="T")
+                put(kinesis, "foo", b"one")
+                process.script(queue=[503])
+                self.refused("ServiceUnavailable", lambda: put(kinesis))
+                process.ask("split", shard=1)
+                self.assertEqual(put(kinesis, "foo")["ShardId"], "shardId-000000000002")
+                process.ask("set", record_limit=4, throttle=0)
+                self.refused("ValidationException", lambda: put(kinesis))
+                status = process.ask("status")
+                self.assertEqual((status["requests"], status["stored"]), (4, 2))
+                self.assertEqual(process.ask("requests", since=3)[0]["outcome"],
+                                 "ValidationException")
+                self.assertEqual([one["Shard"][-1] for one in process.ask("records")], ["1", "2"])
+            with open(f"{directory}/records.jsonl", encoding="utf-8") as file:
+                self.assertEqual([json.loads(line)["Data"] for line in file], ["b25l", "ZGF0YQ=="])
+            with open(f"{directory}/requests.jsonl", encoding="utf-8") as file:
+                self.assertEqual([json.loads(line)["status"] for line in file],
+                                 [200, 503, 200, 400])
+
+
+if __name__ == "__main__":
+    cases.main(__file__)
