@@ -5,61 +5,18 @@ import hashlib
 import http.client
 import json
 import tempfile
-import threading
 import time
-import unittest
 from email.utils import parsedate_to_datetime
 
 import botocore.exceptions
-import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 
 import cases
+from botocore_client import KEY_ID, SECRET, EndpointCase, put
 from certificates import Certificates
-from kinesis_process import KinesisProcess
-from strict_kinesis import DEFAULT_CREDENTIALS, StrictKinesis
 from waiting import until
-
-KEY_ID, (SECRET, _) = next(iter(DEFAULT_CREDENTIALS.items()))
-
-
-def client(url, *, key_id=KEY_ID, secret=SECRET, token=None, region="us-east-1", attempts=1, **more):
-    return botocore.session.Session().create_client(
-        "kinesis", region_name=region, endpoint_url=url, aws_access_key_id=key_id,
-        aws_secret_access_key=secret, aws_session_token=token,
-        config=Config(retries={"total_max_attempts": attempts}, read_timeout=20), **more)
-
-
-def open_clients_of(case):
-    """client(), each closed when the test case ends."""
-    def make(url, **options):
-        made = client(url, **options)
-        case.addCleanup(made.close)
-        return made
-    return make
-
-
-def put(kinesis, key="pk", data=b"data", **more):
-    return kinesis.put_record(StreamName="events", PartitionKey=key, Data=data, **more)
-
-
-class EndpointCase(unittest.TestCase):
-    def setUp(self):
-        self.client = open_clients_of(self)
-
-    def start(self, **options):
-        endpoint = StrictKinesis(**options)
-        self.addCleanup(endpoint.stop)
-        return endpoint
-
-    def refused(self, code, call):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call()
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response
 
 
 class PutAndRead(EndpointCase):
@@ -240,112 +197,6 @@ class HandMadeRequests(EndpointCase):
             status = self.send(endpoint, body, {"User-Agent": "b"}, {"User-Agent": "a"})
             self.assertEqual(status, (200, None))  # botocore leaves it out of the signature
         self.assertEqual(len(endpoint.records()), 1)
-
-
-class Misbehaviour(EndpointCase):
-    def test_scripted_statuses_then_success(self):
-        endpoint = self.start()
-        endpoint.faults.queue([500, 503, "ok"])
-        kinesis = self.client(endpoint.url, attempts=3)
-        put(kinesis)
-        self.assertEqual([one.status for one in endpoint.requests()], [500, 503, 200])
-        self.assertEqual([one.stored for one in endpoint.requests()], [False, False, True])
-
-    def test_named_errors_and_sequences_by_key(self):
-        endpoint = self.start()
-        endpoint.faults.per_key(["AccessDeniedException",
-                                 {"error": "ExpiredTokenException", "status": 403}])
-        kinesis = self.client(endpoint.url)
-        for key in ("a", "b"):
-            self.refused("AccessDeniedException", lambda: put(kinesis, key))
-            response = self.refused("ExpiredTokenException", lambda: put(kinesis, key))
-            self.assertEqual(response["ResponseMetadata"]["HTTPStatusCode"], 403)
-            put(kinesis, key)
-        self.assertEqual([record.key for _, record in endpoint.records()], ["a", "b"])
-
-    def test_connections_ended_before_and_after_the_store(self):
-        for do, stored in (("drop", 0), ("reset", 0), ("store_drop", 1), ("store_reset", 1)):
-            with self.subTest(do):
-                endpoint = self.start()
-                endpoint.faults.queue([{"do": do}])
-                with self.assertRaises((botocore.exceptions.ConnectionClosedError,
-                                        botocore.exceptions.EndpointConnectionError)):
-                    put(self.client(endpoint.url))
-                self.assertEqual(len(endpoint.records()), stored)
-                until(lambda: endpoint.requests()[0].outcome == do, "journal")
-                self.assertFalse(endpoint.requests()[0].replied)
-
-    def test_broken_bodies(self):
-        for do in ("no_shard_id", "invalid_json", "empty"):
-            with self.subTest(do):
-                endpoint = self.start()
-                endpoint.faults.queue([{"do": do}, {"do": do, "stored": False}])
-                for stored in (1, 1):
-                    connection = self.client(endpoint.url)
-                    try:
-                        self.assertNotIn("ShardId", put(connection))
-                    except (botocore.exceptions.BotoCoreError, ValueError):
-                        pass  # botocore cannot read it, which is the point
-                    self.assertEqual(len(endpoint.records()), stored)
-
-    def test_stored_then_late(self):
-        endpoint = self.start()
-        endpoint.faults.queue([{"do": "store_delay", "seconds": 0.5}])
-        began = time.monotonic()
-        put(self.client(endpoint.url))
-        self.assertGreaterEqual(time.monotonic() - began, 0.5)
-        self.assertEqual(len(endpoint.records()), 1)
-
-    def test_held_requests_are_counted_and_released(self):
-        for when, stored in (("before", 0), ("after", 5)):
-            with self.subTest(when):
-                endpoint = self.start()
-                endpoint.gate.hold(when)
-                threads = [threading.Thread(target=put, args=(self.client(endpoint.url), f"k{n}"))
-                           for n in range(5)]
-                for thread in threads:
-                    thread.start()
-                until(lambda: endpoint.gate.concurrent == 5, "five in hand")
-                until(lambda: len(endpoint.records()) == stored, "stored")
-                endpoint.gate.release()
-                for thread in threads:
-                    thread.join()
-                self.assertEqual(endpoint.gate.concurrent_max, 5)
-                self.assertEqual(len(endpoint.records()), 5)
-
-    def test_idle_connections_can_be_closed(self):
-        endpoint = self.start()
-        kinesis = self.client(endpoint.url)
-        put(kinesis)
-        put(kinesis)
-        self.assertEqual(endpoint.connections_accepted, 1)
-        until(endpoint.close_idle, "an idle connection")
-        put(self.client(endpoint.url, attempts=2))
-        self.assertEqual(endpoint.connections_accepted, 2)
-
-
-class OwnProcess(EndpointCase):
-    def test_control_port_and_directory(self):
-        with tempfile.TemporaryDirectory() as directory:
-            with KinesisProcess(shards=2, directory=directory, token="T") as process:
-                kinesis = self.client(process.url, token="T")
-                put(kinesis, "foo", b"one")
-                process.script(queue=[503])
-                self.refused("ServiceUnavailable", lambda: put(kinesis))
-                process.ask("split", shard=1)
-                self.assertEqual(put(kinesis, "foo")["ShardId"], "shardId-000000000002")
-                process.ask("set", record_limit=4, throttle=0)
-                self.refused("ValidationException", lambda: put(kinesis))
-                status = process.ask("status")
-                self.assertEqual((status["requests"], status["stored"]), (4, 2))
-                self.assertEqual(process.ask("requests", since=3)[0]["outcome"],
-                                 "ValidationException")
-                self.assertEqual([one["Shard"][-1] for one in process.ask("records")], ["1", "2"])
-            with open(f"{directory}/records.jsonl", encoding="utf-8") as file:
-                self.assertEqual([json.loads(line)["Data"] for line in file], ["b25l", "ZGF0YQ=="])
-            with open(f"{directory}/requests.jsonl", encoding="utf-8") as file:
-                self.assertEqual([json.loads(line)["status"] for line in file],
-                                 [200, 503, 200, 400])
 
 
 if __name__ == "__main__":

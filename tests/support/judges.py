@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls the judges: foreign senders, a foreign Kinesis, foreign readers. See tests/judges/install."""
+import base64
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from cases import JUDGES, REPOSITORY, require_judge
+
+NPM = os.path.join(JUDGES, "npm")
+NODE_SECONDS_MAX = 120
+
+
+def _run(command, **options):
+    done = subprocess.run(command, capture_output=True, timeout=NODE_SECONDS_MAX, check=False,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command[:2])} ended with {done.returncode}: "
+                             f"{done.stderr.decode(errors='replace')[-2000:]}")
+    return done.stdout
+
+
+def node_send(port, tag, count, first=0, mode="PackedForward"):
+    """@fluent-org/logger; returns when every event is acked."""
+    require_judge("npm")
+    return _run(["node", f"{NPM}/send_with_acks.mjs", "--port", str(port), "--tag", tag,
+                 "--count", str(count), "--first", str(first), "--mode", mode])
+
+
+def go_send(port, tag, count, first=0, *flags):
+    """fluent-logger-golang with RequestAck; returns when every event is acked."""
+    require_judge("go")
+    return _run([os.path.join(JUDGES, "go/send"), "-port", str(port), "-tag", tag, "-ack",
+                 "-count", str(count), "-first", str(first), *flags])
+
+
+class KinesisLocal:
+    """kinesis-local with the stream `events`."""
+
+    def __init__(self, shards):
+        require_judge("npm")
+        self._process = subprocess.Popen(
+            ["node", f"{NPM}/kinesis_local.mjs", "--stream", "events", "--shards", str(shards)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"kinesis-local ended with {self._process.wait()}")
+        self.url = json.loads(line)["endpoint"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+    def records(self):
+        """By the AWS SDK: dicts with shard, range, sequence, key, data (bytes)."""
+        return self._read()
+
+    def events(self):
+        """By the AWS SDK and the npm aws-kinesis-agg: as records(), one an event, with sub."""
+        return self._read("--deaggregate")
+
+    def _read(self, *flags):
+        out = _run(["node", f"{NPM}/read_stream.mjs", "--endpoint", self.url, *flags])
+        lines = [json.loads(line) for line in out.splitlines()]
+        for line in lines:
+            line["data"] = base64.b64decode(line["data"])
+        return lines
+
+
+def python_events(records):
+    """Records (dicts with key and data) through the Python aws-kinesis-agg: payloads in order."""
+    require_judge("pip")
+    lines = "".join(json.dumps({"key": one["key"], "data": base64.b64encode(one["data"]).decode()})
+                    + "\n" for one in records)
+    out = _run([os.path.join(JUDGES, "pip/.venv/bin/python"),
+                os.path.join(JUDGES, "pip/deaggregate.py")], input=lines.encode())
+    return [base64.b64decode(json.loads(line)["data"]) for line in out.splitlines()]
+
+
+ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
+ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"', b"'": b"'", b"\\": b"\\"}
+
+
+def _unescape(match):
+    letter = match.group(1)
+    return bytes([int(letter, 8)]) if len(letter) == 3 else ESCAPED[letter]
+
+
+def protoc_events(data):
+    """One record's Data through `protoc --decode` with the repository's proto: its payloads.
+
+    protoc is strict about required fields; magic and MD5 are cut off unread.
+    """
+    proto = os.path.join(REPOSITORY, "proto", "kpl.proto")
+    with open(proto, encoding="utf-8") as file:
+        package = re.search(r"^package\s+([\w.]+)\s*;", file.read(), re.MULTILINE)
+    message = f"{package.group(1)}.AggregatedRecord" if package else "AggregatedRecord"
+    with tempfile.TemporaryFile() as body:
+        body.write(data[4:-16])
+        body.seek(0)
+        text = _run(["protoc", f"--decode={message}", "-I", os.path.dirname(proto), proto],
+                    stdin=body)
+    unknown = re.search(rb"^\s*\d+[:{ ]", text, re.MULTILINE)
+    if unknown:
+        raise AssertionError(f"protoc met an unknown field: {unknown.group(0)!r}")
+    return [ESCAPE.sub(_unescape, quoted)
+            for quoted in re.findall(rb'^  data: "(.*)"$', text, re.MULTILINE)]
