@@ -22,6 +22,7 @@ enum class ErrorKind {
   kLocked,       // another process holds it
   kUnreachable,  // nobody answers, or the address is taken
   kCorrupt,      // bytes that were written by us do not hold
+  kInterrupted,  // asked to stop before it was done
 };
 
 struct Error {

@@ -2,6 +2,7 @@
 #include "buffer/batch.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -74,6 +75,24 @@ void Batch::rewind(const Mark& mark) {
   frame_bytes = mark.frame_bytes;
   body_bytes = mark.body_bytes;
   records = mark.records;
+}
+
+void Batch::stamp(const LogCrc& crc, uint32_t epoch) {
+  for (char* header : group_headers) {
+    const uint16_t flags = header == group_headers.back() ? kGroupEndsCommit : 0;
+    stamp_group(header, crc, epoch, start_lsn_, flags);
+  }
+}
+
+std::vector<iovec> Batch::content() const {
+  static const std::array<char, buffer::kBlockBytes> zeros{};
+  std::vector<iovec> parts;
+  for (const Block& block : blocks_) {
+    if (block.used > 0) parts.push_back(iovec{block.memory.get(), block.used});
+  }
+  const uint64_t padding = round_up(end_lsn(), buffer::kBlockBytes) - end_lsn();
+  if (padding > 0) parts.push_back(iovec{const_cast<char*>(zeros.data()), padding});
+  return parts;
 }
 
 }  // namespace millrace::buffer

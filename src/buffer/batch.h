@@ -7,6 +7,8 @@
 // Invariant: end_lsn() == start_lsn + the sum of all used bytes; each is a multiple of 8.
 // Filled by the loop thread, then handed whole to the commit thread, then back.
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -60,11 +62,11 @@ class Batch {
   Mark mark() const;
   void rewind(const Mark& mark);
 
-  struct Block {
-    BlockPool::Memory memory;
-    size_t used = 0;
-  };
-  const std::vector<Block>& blocks() const { return blocks_; }
+  /// Stamps all groups: this commit begins at start_lsn(), everything below it is durable. So only
+  /// when the sync of the commit before has returned 0.
+  void stamp(const LogCrc& crc, uint32_t epoch);
+  /// What goes to disk: the used part of each block, then zeros up to a multiple of kBlockBytes.
+  std::vector<iovec> content() const;
 
   // What the commit carries, in the order it was added.
   std::vector<char*> group_headers;  // to be stamped
@@ -76,6 +78,11 @@ class Batch {
   bool ends_with_pad = false;  // its only group proves the commit before
 
  private:
+  struct Block {
+    BlockPool::Memory memory;
+    size_t used = 0;
+  };
+
   BlockPool& pool_;
   uint64_t start_lsn_;
   uint64_t bytes_ = 0;

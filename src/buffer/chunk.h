@@ -59,6 +59,9 @@ struct StagedChunk {
   std::vector<Share> shares;         // by commit
 };
 
+/// Why a chunk that was meant to be delivered is put into dead/ instead.
+enum class GiveUp : uint8_t { kNone, kRefused, kRetryLimit };
+
 struct QueuedChunk {
   uint64_t seq = 0;
   ChunkId id;
@@ -73,6 +76,9 @@ struct QueuedChunk {
   uint64_t elapsed_before_ms = 0;  // time failing in earlier lives of the process
   uint64_t not_before_ms = 0;      // running time of the next attempt
   uint64_t queued_running_ms = 0;
+  uint64_t attempt_line_ms = 0;  // running time of its last R line
+  GiveUp give_up = GiveUp::kNone;
+  std::string last_error;     // of its last attempt, for people
   std::vector<Share> shares;  // by segment once it is queued
 };
 

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "base/endian.h"
 
 namespace millrace::buffer {
 namespace {
@@ -13,12 +12,6 @@ namespace {
 // A DATA frame is not begun in a block with less room than this: a header of 32 bytes and a payload
 // of a few more would split the memory, and the file, into crumbs.
 constexpr size_t kFrameRoomMin = 4096;
-
-uint32_t extend_by_header_crc(uint32_t crc, uint32_t header_crc) {
-  char bytes[4];
-  store_le<uint32_t>(bytes, header_crc);
-  return crc32c_extend(crc, bytes, sizeof bytes);
-}
 
 void add_share(StagedChunk& chunk, uint64_t commit_lsn, uint64_t frame_bytes) {
   if (chunk.shares.empty() || chunk.shares.back().lsn != commit_lsn) {
@@ -74,7 +67,7 @@ uint64_t GroupWriter::put_frame(StagedChunk& chunk, FrameKind kind, uint32_t fra
 
 void GroupWriter::count_frame(StagedChunk& chunk, const FrameHeader& header) {
   pad();
-  header_.frames_crc = extend_by_header_crc(header_.frames_crc, header.header_crc);
+  header_.frames_crc = chain_crc(header_.frames_crc, header.header_crc);
   ++header_.frames;
   add_share(chunk, batch_->start_lsn(), header.padded_bytes());
   batch_->frame_bytes += header.padded_bytes();
@@ -144,7 +137,7 @@ void GroupWriter::end_frame() {
   }
   frame_.payload_crc = crc;
   encode(frame_, crc_, frame_at_);
-  chunk.chunk_crc = extend_by_header_crc(chunk.chunk_crc, frame_.header_crc);
+  chunk.chunk_crc = chain_crc(chunk.chunk_crc, frame_.header_crc);
   chunk.frame_lsns.push_back(frame_lsn_);
   count_frame(chunk, frame_);
 }

@@ -16,6 +16,12 @@ constexpr size_t kSegmentCrcOffset = 4092;
 
 }  // namespace
 
+uint32_t chain_crc(uint32_t crc, uint32_t frame_header_crc) {
+  char bytes[4];
+  store_le<uint32_t>(bytes, frame_header_crc);
+  return crc32c_extend(crc, bytes, sizeof bytes);
+}
+
 std::string encode(const SegmentHeader& header) {
   CHECK(header.uuid.size() == 16 && header.output_id.size() <= kOutputIdBytesMax);
   CHECK(header.base_lsn % kBlockBytes == 0 && header.epoch >= 1 && header.epoch <= kEpochMax);

@@ -69,6 +69,9 @@ struct LogCrc {
   }
 };
 
+/// Extends a CRC over the header-CRC fields of frames by one more frame.
+uint32_t chain_crc(uint32_t crc, uint32_t frame_header_crc);
+
 struct SegmentHeader {
   std::string uuid;  // 16 bytes
   uint64_t base_lsn = 0;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/chunk_queue.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+
+namespace millrace::buffer {
+
+void ChunkQueue::add(QueuedChunk chunk) {
+  const std::lock_guard lock(mutex_);
+  bytes_ += chunk.body_bytes;
+  chunk.queued_running_ms = clock_.running_ms();
+  const uint64_t seq = chunk.seq;
+  auto& place = chunk.kind == ChunkKind::kDeadLetter ? dead_ : ready_;
+  CHECK(place.emplace(seq, std::move(chunk)).second);
+  wake_.notify_one();
+}
+
+void ChunkQueue::move_due(uint64_t now) {
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    QueuedChunk chunk = std::move(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+    const uint64_t seq = chunk.seq;
+    CHECK(ready_.emplace(seq, std::move(chunk)).second);
+  }
+}
+
+std::optional<QueuedChunk> ChunkQueue::take() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    const uint64_t now = clock_.running_ms();
+    move_due(now);
+    if (!ready_.empty()) {
+      QueuedChunk chunk = std::move(ready_.begin()->second);
+      ready_.erase(ready_.begin());
+      CHECK(in_hand_.insert(chunk.seq).second);
+      return chunk;
+    }
+    if (waiting_.empty()) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_for(lock, std::chrono::milliseconds(waiting_.begin()->first - now));
+    }
+  }
+  return std::nullopt;
+}
+
+void ChunkQueue::give_back(QueuedChunk chunk) {
+  const std::lock_guard lock(mutex_);
+  CHECK(in_hand_.erase(chunk.seq) == 1);
+  const uint64_t when = chunk.not_before_ms;
+  waiting_.emplace(when, std::move(chunk));
+  wake_.notify_one();
+}
+
+void ChunkQueue::give_up(QueuedChunk chunk) {
+  const std::lock_guard lock(mutex_);
+  CHECK(in_hand_.erase(chunk.seq) == 1);
+  const uint64_t seq = chunk.seq;
+  CHECK(dead_.emplace(seq, std::move(chunk)).second);
+}
+
+void ChunkQueue::finished(const QueuedChunk& chunk) {
+  const std::lock_guard lock(mutex_);
+  CHECK(in_hand_.erase(chunk.seq) == 1 && bytes_ >= chunk.body_bytes);
+  bytes_ -= chunk.body_bytes;
+}
+
+std::optional<QueuedChunk> ChunkQueue::take_dead_letter() {
+  const std::lock_guard lock(mutex_);
+  if (dead_.empty()) return std::nullopt;
+  QueuedChunk chunk = std::move(dead_.begin()->second);
+  dead_.erase(dead_.begin());
+  CHECK(in_hand_.insert(chunk.seq).second);
+  return chunk;
+}
+
+void ChunkQueue::give_back_dead_letter(QueuedChunk chunk) { give_up(std::move(chunk)); }
+
+std::optional<QueuedChunk> ChunkQueue::take_oldest() {
+  const std::lock_guard lock(mutex_);
+  const auto waiting =
+      std::min_element(waiting_.begin(), waiting_.end(),
+                       [](const auto& a, const auto& b) { return a.second.seq < b.second.seq; });
+  std::optional<QueuedChunk> chunk;
+  if (!ready_.empty() &&
+      (waiting == waiting_.end() || ready_.begin()->first < waiting->second.seq)) {
+    chunk = std::move(ready_.begin()->second);
+    ready_.erase(ready_.begin());
+  } else if (waiting != waiting_.end()) {
+    chunk = std::move(waiting->second);
+    waiting_.erase(waiting);
+  }
+  if (chunk) CHECK(in_hand_.insert(chunk->seq).second);
+  return chunk;
+}
+
+bool ChunkQueue::unfinished(uint64_t chunk_seq) const {
+  const std::lock_guard lock(mutex_);
+  return ready_.contains(chunk_seq) || dead_.contains(chunk_seq) || in_hand_.contains(chunk_seq) ||
+         std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const auto& entry) { return entry.second.seq == chunk_seq; });
+}
+
+void ChunkQueue::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+ChunkQueue::Counts ChunkQueue::counts() const {
+  const std::lock_guard lock(mutex_);
+  const uint64_t now = clock_.running_ms();
+  uint64_t oldest = now;
+  if (!ready_.empty()) oldest = ready_.begin()->second.queued_running_ms;
+  size_t due = ready_.size();
+  for (const auto& [when, chunk] : waiting_) {
+    oldest = std::min(oldest, chunk.queued_running_ms);
+    if (when <= now) ++due;
+  }
+  return Counts{.queued = ready_.size() + waiting_.size(),
+                .in_flight = in_hand_.size(),
+                .dead_letters = dead_.size(),
+                .due = due,
+                .bytes = bytes_,
+                .oldest_age_ms = now - oldest};
+}
+
+}  // namespace millrace::buffer

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
+// order and give each back or report it finished; a chunk given back waits for its own next attempt
+// and holds nobody up. Dead letters wait apart, for housekeeping.
+// Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands.
+// Any thread; one mutex.
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "buffer/chunk.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+class ChunkQueue {
+ public:
+  explicit ChunkQueue(io::Clock& clock) : clock_(clock) {}
+
+  void add(QueuedChunk chunk);
+  /// The next chunk that is due; waits for one. Nothing after stop().
+  std::optional<QueuedChunk> take();
+  /// Not delivered; take() offers it again at not_before_ms of running time.
+  void give_back(QueuedChunk chunk);
+  /// Moves a chunk in hand to the dead letters.
+  void give_up(QueuedChunk chunk);
+  /// The chunk in hand has its line in the position file.
+  void finished(const QueuedChunk& chunk);
+
+  std::optional<QueuedChunk> take_dead_letter();
+  void give_back_dead_letter(QueuedChunk chunk);
+  /// The oldest chunk that nobody holds, to be dropped.
+  std::optional<QueuedChunk> take_oldest();
+
+  bool unfinished(uint64_t chunk_seq) const;
+  /// take() returns nothing from now on, also to those who wait.
+  void stop();
+
+  struct Counts {
+    size_t queued = 0;  // ready or waiting for the next attempt
+    size_t in_flight = 0;
+    size_t dead_letters = 0;  // waiting to be written to dead/
+    size_t due = 0;           // ready now
+    uint64_t bytes = 0;       // body bytes of all of them
+    uint64_t oldest_age_ms = 0;
+  };
+  Counts counts() const;
+
+ private:
+  void move_due(uint64_t now);            // mutex held
+  void remove(const QueuedChunk& chunk);  // mutex held
+
+  io::Clock& clock_;
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable wake_;
+  std::map<uint64_t, QueuedChunk> ready_;         // by chunk_seq
+  std::multimap<uint64_t, QueuedChunk> waiting_;  // by not_before_ms
+  std::map<uint64_t, QueuedChunk> dead_;
+  std::set<uint64_t> in_hand_;
+  uint64_t bytes_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace millrace::buffer

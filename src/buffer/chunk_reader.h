@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// ChunkReader: brings a queued chunk back from the log as the bytes of its delivery: head, body,
+// tail. Every CRC is checked before the first byte is given out. What fails a check twice is left
+// out in whole records, and the chunk is marked damaged. Changes nothing on disk. Invariant: an
+// undamaged chunk has the byte and record counts of its SEAL. One flush thread (or housekeeping)
+// each; the SegmentSet must outlive it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "buffer/chunk.h"
+#include "buffer/segment_set.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+struct LoadedChunk {
+  SealPayload seal;
+  std::string bytes;  // head, body, tail; reused from chunk to chunk
+  uint64_t records = 0;
+  bool damaged = false;
+  uint64_t missing_records = 0;
+  uint64_t missing_bytes = 0;
+};
+
+class ChunkReader {
+ public:
+  ChunkReader(io::FileSystem& files, std::string directory, const SegmentSet& segments, LogCrc crc);
+
+  /// Fills `out`. kCorrupt: not even the SEAL holds. Any other error: the disk does not answer.
+  Result<> read(const QueuedChunk& chunk, LoadedChunk& out);
+
+ private:
+  struct View {
+    FrameHeader header;
+    std::string_view payload;
+  };
+
+  Result<View> frame_at(uint64_t lsn, uint64_t frame_bytes_hint);
+  Result<View> frame_at_twice(uint64_t lsn, uint64_t frame_bytes_hint);
+  Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes, uint64_t bytes_hint);
+  Result<> open_segment(uint64_t lsn);
+  Result<> read_body(LoadedChunk& out, uint64_t chunk_seq);
+  static void append_tail(LoadedChunk& out);
+
+  io::FileSystem& files_;
+  const std::string directory_;
+  const SegmentSet& segments_;
+  const LogCrc crc_;
+  std::unique_ptr<io::File> file_;  // of segment_
+  Segment segment_;
+  std::string window_;  // bytes of segment_ from window_lsn_ on
+  uint64_t window_lsn_ = 0;
+};
+
+}  // namespace millrace::buffer

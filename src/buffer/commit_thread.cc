@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/commit_thread.h"
+
+#include <pthread.h>
+
+namespace millrace::buffer {
+
+CommitThread::CommitThread(std::string name, std::function<void()> notify)
+    : name_(std::move(name)), notify_(std::move(notify)), thread_([this] { run(); }) {}
+
+CommitThread::~CommitThread() { stop(); }
+
+void CommitThread::submit(CommitTarget& target, std::unique_ptr<Batch> batch) {
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(Job{&target, std::move(batch)});
+  wake_.notify_one();
+}
+
+std::vector<CommitThread::Completion> CommitThread::take_completions() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(completions_, {});
+}
+
+void CommitThread::spare_ready() {
+  const std::lock_guard lock(mutex_);
+  while (!stalled_.empty()) {
+    jobs_.push_back(std::move(stalled_.front()));
+    stalled_.pop_front();
+  }
+  wake_.notify_one();
+}
+
+void CommitThread::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CommitThread::run() {
+  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    const LogWriter::Outcome outcome = job.target->commit(*job.batch);
+    lock.lock();
+    if (outcome == LogWriter::Outcome::kNoSpare) {
+      stalled_.push_back(std::move(job));
+      continue;
+    }
+    completions_.push_back(
+        Completion{job.target, std::move(job.batch), outcome == LogWriter::Outcome::kDurable});
+    lock.unlock();
+    notify_();
+    lock.lock();
+  }
+}
+
+}  // namespace millrace::buffer

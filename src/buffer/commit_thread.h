@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// CommitThread: makes the batches of a worker's logs durable, in the order they come, one commit at
+// a time. A batch that waits for a spare lets the others pass. Does not build batches. Invariant:
+// at most one batch of a log is here (the log submits the next one only after the completion).
+// submit() and take_completions(): loop thread; spare_ready(): any thread. The targets must outlive
+// it.
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "buffer/batch.h"
+#include "buffer/log_writer.h"
+
+namespace millrace::buffer {
+
+/// What a batch is for. commit() runs on the commit thread.
+class CommitTarget {
+ public:
+  virtual ~CommitTarget() = default;
+  virtual LogWriter::Outcome commit(Batch& batch) = 0;
+};
+
+class CommitThread {
+ public:
+  struct Completion {
+    CommitTarget* target = nullptr;
+    std::unique_ptr<Batch> batch;
+    bool durable = false;
+  };
+
+  /// `notify` wakes the loop: completions wait to be taken. Called on the commit thread.
+  CommitThread(std::string name, std::function<void()> notify);
+  ~CommitThread();  // stops
+
+  void submit(CommitTarget& target, std::unique_ptr<Batch> batch);
+  std::vector<Completion> take_completions();
+  void spare_ready();
+  /// Ends the thread after the batch in hand; what waits is never written.
+  void stop();
+
+ private:
+  struct Job {
+    CommitTarget* target;
+    std::unique_ptr<Batch> batch;
+  };
+
+  void run();
+
+  const std::string name_;
+  const std::function<void()> notify_;
+  std::mutex mutex_;  // guards all below
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  std::deque<Job> stalled_;  // wait for a spare
+  std::vector<Completion> completions_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace millrace::buffer

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/dead_letters.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
+
+namespace millrace::buffer {
+namespace {
+
+// Temporary name, sync, rename: a file under its final name is whole.
+Result<> write_file(io::FileSystem& files, const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  auto there = files.exists(temporary);
+  if (!there) return tl::unexpected(there.error());
+  if (*there) {
+    if (auto gone = files.unlink(temporary); !gone) return gone;
+  }
+  auto file = files.open(temporary, io::OpenMode::kCreate);
+  if (!file) return tl::unexpected(file.error());
+  if (auto written = (*file)->pwrite(bytes, 0); !written) return written;
+  if (auto synced = (*file)->fdatasync(); !synced) return synced;
+  return files.rename(temporary, path);
+}
+
+std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded) {
+  const OpenPayload& open = loaded.seal.open;
+  nlohmann::ordered_json metadata = nlohmann::ordered_json::object();
+  for (const auto& [key, value] : open.metadata) {
+    metadata[utf8_repaired(key)] = utf8_repaired(value);
+  }
+  const nlohmann::ordered_json json = {
+      {"chunk_id", chunk.id.hex()},
+      {"partition_key", utf8_repaired(open.partition_key)},
+      {"reason", dead_letter_reason(chunk)},
+      {"records", loaded.records},
+      {"body_bytes", loaded.seal.body_bytes},
+      {"missing_records", loaded.missing_records},
+      {"payload_format", open.payload_format},
+      {"metadata", metadata},
+      {"created_us", open.created_us},
+      {"sealed_us", loaded.seal.sealed_us},
+      {"attempts", chunk.attempts},
+      {"last_error", utf8_repaired(chunk.last_error)},
+      {"file_bytes", loaded.bytes.size()},
+      {"file_crc32c", fmt::format("{:08x}", crc32c(loaded.bytes))}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace
+
+const char* dead_letter_reason(const QueuedChunk& chunk) {
+  if (chunk.give_up == GiveUp::kRefused) return "refused";
+  if (chunk.give_up == GiveUp::kRetryLimit) return "retry_limit";
+  switch (chunk.dead_reason) {
+    case DeadReason::kUnmatched:
+      return "unmatched";
+    case DeadReason::kOversize:
+      return "oversize";
+    case DeadReason::kExpansion:
+      return "expansion";
+    case DeadReason::kUndecodable:
+      return "undecodable";
+    case DeadReason::kNone:
+      break;
+  }
+  return "unknown";
+}
+
+Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
+                           const QueuedChunk& chunk, const LoadedChunk& loaded) {
+  const std::string directory = log_directory + "/dead";
+  if (auto made = files.make_directories(directory); !made) return made;
+  const std::string base = directory + "/" + chunk.id.hex();
+  if (auto written = write_file(files, base + ".chunk", loaded.bytes); !written) return written;
+  if (auto written = write_file(files, base + ".json", description(chunk, loaded)); !written) {
+    return written;
+  }
+  return files.sync_directory(directory);
+}
+
+}  // namespace millrace::buffer

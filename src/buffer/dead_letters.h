@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Dead letters: chunks that cannot be delivered, kept as files in <log>/dead: <id>.chunk (the whole
+// delivery: head, body, tail) and <id>.json (why). The .json is written last, so a .chunk without
+// one is unfinished; what is there from a dead process is written again. Invariant: write()
+// returned without error only if both files and the directory are durable. Housekeeping thread.
+
+#include <string>
+
+#include "buffer/chunk_reader.h"
+
+namespace millrace::buffer {
+
+/// The word for `reason` in the .json, in logs and in metrics.
+const char* dead_letter_reason(const QueuedChunk& chunk);
+
+Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
+                           const QueuedChunk& chunk, const LoadedChunk& loaded);
+
+}  // namespace millrace::buffer

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Housekeeping: the one thread that makes spares, cuts and removes segments, syncs position files
+// and writes dead letters, for all logs in turn, five times a second and when it is woken.
+// Invariant: it touches a log only between start() and stop(). wake(): any thread.
+// The logs and commit threads must outlive it.
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "buffer/commit_thread.h"
+#include "buffer/log.h"
+
+namespace millrace::buffer {
+
+class Housekeeping {
+ public:
+  ~Housekeeping();  // stops
+
+  /// Before start().
+  void add(Log& log, CommitThread& commits);
+  void start();
+  void wake();
+  /// Ends the thread and does one last round, so that all lines are durable.
+  void stop();
+
+ private:
+  struct Ward {
+    Log* log;
+    CommitThread* commits;
+  };
+
+  void run();
+  void round();
+
+  std::vector<Ward> wards_;
+  std::mutex mutex_;  // guards the two below
+  std::condition_variable wake_;
+  bool woken_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace millrace::buffer

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/log.h"
+
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace millrace::buffer {
+namespace {
+
+using metrics::Metric;
+
+constexpr uint64_t kPadAfterMs = 1000;
+constexpr uint64_t kAttemptLineEveryMs = 60'000;
+
+std::string lock_text(io::Clock& clock) {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  return "pid " + std::to_string(::getpid()) + "\nstarted " +
+         std::to_string(clock.wall_us() / 1'000'000) + "\nhost " + host + "\nversion " +
+         MILLRACE_VERSION + "\n";
+}
+
+}  // namespace
+
+Log::Log(io::Io io, LogSettings settings, BlockPool&, metrics::Registry& registry,
+         std::unique_ptr<io::FileLock> lock)
+    : io_(io),
+      settings_(std::move(settings)),
+      lock_(std::move(lock)),
+      queue_(io.clock),
+      commit_cells_(registry.make_cells(settings_.output_id)),
+      housekeeping_cells_(registry.make_cells(settings_.output_id)),
+      loop_cells_(registry.make_cells(settings_.output_id)) {}
+
+Log::~Log() = default;
+
+Result<std::unique_ptr<Log>> Log::open(io::Io io, LogSettings settings, BlockPool& pool,
+                                       metrics::Registry& registry,
+                                       const std::atomic<bool>& interrupted) {
+  if (auto made = io.files.make_directories(settings.directory); !made) {
+    return tl::unexpected(made.error());
+  }
+  auto lock = io.files.lock(settings.directory + "/LOCK");
+  if (!lock) return tl::unexpected(lock.error());
+  if (auto described = (*lock)->describe(lock_text(io.clock)); !described) {
+    return tl::unexpected(described.error());
+  }
+  std::unique_ptr<Log> log(new Log(io, std::move(settings), pool, registry, std::move(*lock)));
+  if (auto recovered = log->recover(pool, interrupted); !recovered) {
+    return tl::unexpected(recovered.error());
+  }
+  return log;
+}
+
+Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
+  Recovery recovery(io_,
+                    RecoverySettings{.directory = settings_.directory,
+                                     .output_id = settings_.output_id,
+                                     .worker_id = settings_.worker_id},
+                    segments_, pool, housekeeping_cells_, interrupted);
+  auto recovered = recovery.run();
+  if (!recovered) return tl::unexpected(recovered.error());
+  crc_ = LogCrc::of(recovered->header.uuid);
+  position_ = std::move(recovered->position);
+  appender_ =
+      std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);
+  writer_ = std::make_unique<LogWriter>(io_, settings_.directory, recovered->header,
+                                        std::move(recovered->active), recovered->capacity,
+                                        recovered->durable_end, segments_, spares_, commit_cells_);
+  uint64_t bytes = 0;
+  for (QueuedChunk& chunk : recovered->chunks) {
+    bytes += chunk.body_bytes;
+    queue_.add(std::move(chunk));
+  }
+  unfinished_bytes_ = bytes;
+  last_commit_ms_ = io_.clock.running_ms();
+  const ChunkQueue::Counts counts = queue_.counts();
+  log::info("buffer", "buffer opened",
+            {{"directory", settings_.directory},
+             {"queued_chunks", counts.queued},
+             {"queued_bytes", counts.bytes},
+             {"segments", segments_.count()}});
+  return {};
+}
+
+void Log::fail_with(const Error& error, const char* what) {
+  failed_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    last_error_ = error.message;
+  }
+  log::error(
+      "buffer", what,
+      {{"output", settings_.output_id}, {"worker", settings_.worker_id}, {"error", error.message}});
+}
+
+Room Log::room(uint64_t bytes) const {
+  if (failed_) return Room::kFailed;
+  const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
+  if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
+  // A commit that waits for a spare on a full disk: what comes now would only pile up in memory.
+  if (disk_full_ && commit_under_way_) return Room::kFull;
+  const uint64_t unfinished = queue_.counts().queued + appender_->staged_chunks();
+  if (position_->free_slots() <= unfinished + segments_.count() + 256) return Room::kFull;
+  return Room::kYes;
+}
+
+void Log::submit(CommitThread& commits) {
+  if (commit_under_way_ || failed_ || !appender_->has_batch()) return;
+  std::unique_ptr<Batch> batch = appender_->close_batch();
+  unfinished_bytes_ += batch->body_bytes;
+  commit_under_way_ = true;
+  commits.submit(*this, std::move(batch));
+}
+
+void Log::completed(const Batch& batch, bool durable) {
+  CHECK(commit_under_way_);
+  commit_under_way_ = false;
+  last_commit_ms_ = io_.clock.running_ms();
+  proved_ = durable && batch.ends_with_pad;
+}
+
+bool Log::wants_pad() const {
+  return !proved_ && !commit_under_way_ && !failed_ && !appender_->has_batch() &&
+         io_.clock.running_ms() - last_commit_ms_ >= kPadAfterMs;
+}
+
+void Log::when_room(std::function<void()> wake) {
+  const std::lock_guard lock(mutex_);
+  wake_ = std::move(wake);
+}
+
+void Log::publish_counts() {
+  staged_chunks_ = appender_->staged_chunks();
+  staged_bytes_ = appender_->staged_bytes();
+}
+
+LogWriter::Outcome Log::commit(Batch& batch) {
+  const LogWriter::Outcome outcome = writer_->commit(batch);
+  if (outcome == LogWriter::Outcome::kFailed) {
+    fail_with(writer_->error(), "the disk refused a commit; nothing more is stored or acked");
+  }
+  if (outcome == LogWriter::Outcome::kDurable) {
+    for (QueuedChunk& chunk : batch.sealed) {
+      chunk.shares = segments_.resolve(chunk.shares);
+      queue_.add(std::move(chunk));
+    }
+    batch.sealed.clear();
+  }
+  return outcome;
+}
+
+ChunkReader Log::make_reader() const {
+  return ChunkReader(io_.files, settings_.directory, segments_, crc_);
+}
+
+void Log::finish(const QueuedChunk& chunk, Finish outcome) {
+  auto written = position_->finish(outcome, chunk, io_.clock.wall_us() / 1000);
+  if (!written) {
+    fail_with(written.error(), "the position file cannot be written; chunks may be repeated");
+  }
+  segments_.release(chunk.shares);
+  queue_.finished(chunk);
+  CHECK(unfinished_bytes_ >= chunk.body_bytes);
+  unfinished_bytes_ -= chunk.body_bytes;
+  std::function<void()> wake;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = std::exchange(wake_, nullptr);
+  }
+  if (wake) wake();
+}
+
+void Log::note_attempt(QueuedChunk& chunk) {
+  const uint64_t now = io_.clock.running_ms();
+  if (now - chunk.attempt_line_ms < kAttemptLineEveryMs && chunk.attempt_line_ms != 0) return;
+  const uint64_t unfinished = queue_.counts().queued + queue_.counts().in_flight;
+  if (position_->free_slots() < 2 * unfinished + 4096) return;  // slots are kept for finishing
+  chunk.attempt_line_ms = now;
+  const uint64_t elapsed = chunk.elapsed_before_ms + (now - chunk.first_failure_ms);
+  if (auto written = position_->attempt(chunk, elapsed); !written) {
+    fail_with(written.error(), "the position file cannot be written; chunks may be repeated");
+  }
+}
+
+LogStatus Log::status() const {
+  LogStatus status{.staged_chunks = staged_chunks_,
+                   .staged_bytes = staged_bytes_,
+                   .queue = queue_.counts(),
+                   .unfinished_bytes = unfinished_bytes_,
+                   .segments = segments_.count(),
+                   .disk_bytes = segments_.disk_bytes() + spares_.disk_bytes(),
+                   .failed = failed_,
+                   .full = disk_full_,
+                   .last_error = {}};
+  const std::lock_guard lock(mutex_);
+  status.last_error = last_error_;
+  return status;
+}
+
+}  // namespace millrace::buffer

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Log: the buffer of one (worker, output): front door to appending, committing, taking and
+// finishing chunks. It joins the parts and keeps the account of its bytes; each part documents its
+// own thread. Does not know what the bytes mean, nor who delivers them. Invariant: unfinished body
+// bytes = what was appended and has no line in the position file yet. Destroyed after all threads
+// that use it have ended.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "buffer/appender.h"
+#include "buffer/chunk_queue.h"
+#include "buffer/chunk_reader.h"
+#include "buffer/commit_thread.h"
+#include "buffer/position_file.h"
+#include "buffer/recovery.h"
+
+namespace millrace::buffer {
+
+struct LogSettings {
+  std::string directory;
+  std::string output_id;
+  uint32_t worker_id = 0;
+  uint64_t total_limit_bytes = 0;  // body bytes of unfinished chunks
+};
+
+enum class Room {
+  kYes,
+  kFull,    // total_limit_bytes is reached, or the disk has no room for a spare
+  kFailed,  // the disk has refused a commit: nothing is stored any more
+};
+
+struct LogStatus {
+  size_t staged_chunks = 0;
+  uint64_t staged_bytes = 0;
+  ChunkQueue::Counts queue;
+  uint64_t unfinished_bytes = 0;
+  size_t segments = 0;
+  uint64_t disk_bytes = 0;
+  bool failed = false;
+  bool full = false;
+  std::string last_error;
+};
+
+class Log : public CommitTarget {
+ public:
+  /// Locks the directory (kLocked: another process has it; the message is what its LOCK says) and
+  /// recovers. The queue is filled; deliver only when all logs of the process are open.
+  static Result<std::unique_ptr<Log>> open(io::Io io, LogSettings settings, BlockPool& pool,
+                                           metrics::Registry& registry,
+                                           const std::atomic<bool>& interrupted);
+  ~Log() override;
+
+  const LogSettings& settings() const { return settings_; }
+
+  // --- Loop thread.
+  Room room(uint64_t bytes) const;
+  Appender& appender() { return *appender_; }
+  /// Hands the open batch to the commit thread unless one of this log is there already.
+  void submit(CommitThread& commits);
+  /// The batch came back. Frees its memory when it goes.
+  void completed(const Batch& batch, bool durable);
+  bool commit_under_way() const { return commit_under_way_; }
+  /// True if a second has passed since the last commit and that one is not proved by a PAD.
+  bool wants_pad() const;
+  /// Once: `wake` is called (on any thread) when room may have come.
+  void when_room(std::function<void()> wake);
+  void publish_counts();  // staged chunks and bytes, for status()
+
+  // --- Commit thread.
+  LogWriter::Outcome commit(Batch& batch) override;
+
+  // --- Flush threads and housekeeping.
+  ChunkQueue& queue() { return queue_; }
+  const SegmentSet& segments() const { return segments_; }
+  ChunkReader make_reader() const;
+  /// The outcome of a chunk in hand is known: writes its line, frees what it held.
+  void finish(const QueuedChunk& chunk, Finish outcome);
+  /// Remembers the attempts of a chunk on disk, at most once a minute.
+  void note_attempt(QueuedChunk& chunk);
+  /// Drops the oldest queued chunk that nobody holds. False if there is none.
+  bool drop_oldest();
+
+  // --- Housekeeping thread: one round of everything that is due. True if a spare is there.
+  bool tend();
+
+  // --- Any thread.
+  LogStatus status() const;
+  bool failed() const { return failed_; }
+
+ private:
+  Log(io::Io io, LogSettings settings, BlockPool& pool, metrics::Registry& registry,
+      std::unique_ptr<io::FileLock> lock);
+  Result<> recover(BlockPool& pool, const std::atomic<bool>& interrupted);
+  void fail_with(const Error& error, const char* what);
+  void tend_spare();
+  void tend_left_segments();
+  void tend_position();
+  void tend_dead_letters();
+  void tend_removals();
+  Result<> remove_segment(const Segment& segment);
+  void tend_gauges();
+
+  io::Io io_;
+  const LogSettings settings_;
+  std::unique_ptr<io::FileLock> lock_;
+  LogCrc crc_;
+  SegmentSet segments_;
+  SpareSlot spares_;
+  ChunkQueue queue_;
+  metrics::Cells& commit_cells_;
+  metrics::Cells& housekeeping_cells_;
+  metrics::Cells& loop_cells_;
+  std::unique_ptr<PositionFile> position_;
+  std::unique_ptr<LogWriter> writer_;
+  std::unique_ptr<Appender> appender_;
+  std::unique_ptr<ChunkReader> dead_reader_;
+
+  // Loop thread.
+  bool commit_under_way_ = false;
+  bool proved_ = true;
+  uint64_t last_commit_ms_ = 0;
+
+  // Housekeeping thread.
+  uint64_t spare_number_ = 0;
+  uint64_t spare_retry_ms_ = 0;
+  LoadedChunk loaded_;
+
+  std::atomic<uint64_t> unfinished_bytes_{0};
+  std::atomic<size_t> staged_chunks_{0};
+  std::atomic<uint64_t> staged_bytes_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> disk_full_{false};
+  mutable std::mutex mutex_;  // guards the two below
+  std::string last_error_;
+  std::function<void()> wake_;
+};
+
+}  // namespace millrace::buffer

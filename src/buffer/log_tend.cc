@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// What housekeeping does for a log, in the order of a round. A step that fails is tried again in
+// the next round and never holds up another log.
+
+#include "base/check.h"
+#include "base/log.h"
+#include "buffer/dead_letters.h"
+#include "buffer/log.h"
+
+namespace millrace::buffer {
+namespace {
+
+using metrics::Metric;
+
+constexpr uint64_t kSpareRetryMs = 1000;
+
+Metric dead_letter_metric(const QueuedChunk& chunk) {
+  if (chunk.give_up == GiveUp::kRefused) return Metric::kDeadRefused;
+  if (chunk.give_up == GiveUp::kRetryLimit) return Metric::kDeadRetryLimit;
+  switch (chunk.dead_reason) {
+    case DeadReason::kUnmatched:
+      return Metric::kDeadUnmatched;
+    case DeadReason::kOversize:
+      return Metric::kDeadOversize;
+    case DeadReason::kExpansion:
+      return Metric::kDeadExpansion;
+    default:
+      return Metric::kDeadUndecodable;
+  }
+}
+
+}  // namespace
+
+bool Log::tend() {
+  tend_spare();
+  tend_left_segments();
+  tend_position();
+  tend_dead_letters();
+  tend_removals();
+  tend_gauges();
+  return spares_.filled();
+}
+
+void Log::tend_spare() {
+  const uint64_t wanted = spares_.wanted();
+  if (failed_ || spares_.filled() || (wanted == 0 && !writer_->wants_spare())) return;
+  const uint64_t now = io_.clock.running_ms();
+  if (now < spare_retry_ms_) return;
+  auto spare = make_spare(io_.files, settings_.directory, ++spare_number_,
+                          std::max(wanted, writer_->next_capacity()));
+  if (!spare) {
+    spare_retry_ms_ = now + kSpareRetryMs;
+    disk_full_ = spare.error().kind == ErrorKind::kNoSpace;
+    log::error("buffer", "no room for the next segment; storing waits for it, delivery goes on",
+               {{"output", settings_.output_id}, {"error", spare.error().message}});
+    return;
+  }
+  if (disk_full_.exchange(false)) {
+    std::function<void()> wake;
+    {
+      const std::lock_guard lock(mutex_);
+      wake = std::exchange(wake_, nullptr);
+    }
+    if (wake) wake();
+  }
+  spares_.put(std::move(*spare));
+}
+
+// A segment that was left is cut to its end and synced, so that its successor never depends on it.
+void Log::tend_left_segments() {
+  while (const std::optional<Segment> segment = segments_.next_unfinished()) {
+    const uint64_t bytes = kSegmentHeaderBytes + (segment->end_lsn - segment->base_lsn);
+    auto file = io_.files.open(settings_.directory + "/" + segment->name, io::OpenMode::kReadWrite);
+    Result<> done;
+    if (!file) {
+      done = tl::unexpected(file.error());
+    } else if (segment->file_bytes > bytes) {
+      done = (*file)->truncate(bytes);
+    }
+    if (done) done = (*file)->fsync();
+    if (!done) {
+      log::warn("buffer", "a segment cannot be cut to its end; tried again",
+                {{"file", segment->name}, {"error", done.error().message}});
+      return;
+    }
+    segments_.mark_finished(*segment, std::min(bytes, segment->file_bytes));
+  }
+}
+
+void Log::tend_position() {
+  const ChunkQueue::Counts counts = queue_.counts();
+  const uint64_t unfinished =
+      counts.queued + counts.in_flight + counts.dead_letters + staged_chunks_;
+  if (auto reserved = position_->reserve(unfinished); !reserved) {
+    log::warn("buffer", "the position file cannot grow; tried again",
+              {{"output", settings_.output_id}, {"error", reserved.error().message}});
+  }
+  if (auto synced = position_->sync(); !synced && !failed_) {
+    fail_with(synced.error(), "the position file cannot be synced; chunks may be repeated");
+  }
+  if (failed_) return;
+  auto compacted = position_->compact(
+      segments_.first_lsn(),
+      [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },
+      [this](uint64_t seq) { return queue_.unfinished(seq); });
+  if (!compacted) {
+    log::warn("buffer", "the position file cannot be rewritten; tried again",
+              {{"output", settings_.output_id}, {"error", compacted.error().message}});
+  }
+}
+
+void Log::tend_dead_letters() {
+  if (dead_reader_ == nullptr) dead_reader_ = std::make_unique<ChunkReader>(make_reader());
+  while (std::optional<QueuedChunk> chunk = queue_.take_dead_letter()) {
+    auto written = dead_reader_->read(*chunk, loaded_);
+    if (written) {
+      written = write_dead_letter(io_.files, settings_.directory, *chunk, loaded_);
+    }
+    if (!written) {
+      log::error("buffer", "a dead letter cannot be written; it stays in the buffer",
+                 {{"output", settings_.output_id},
+                  {"chunk", chunk->id.uuid()},
+                  {"error", written.error().message}});
+      queue_.give_back_dead_letter(std::move(*chunk));
+      return;
+    }
+    housekeeping_cells_.add(dead_letter_metric(*chunk));
+    log::warn("buffer", "a chunk was put into dead/",
+              {{"output", settings_.output_id},
+               {"chunk", chunk->id.uuid()},
+               {"reason", dead_letter_reason(*chunk)},
+               {"records", loaded_.records},
+               {"directory", settings_.directory + "/dead"}});
+    finish(*chunk, Finish::kDeadLetter);
+  }
+}
+
+void Log::tend_removals() {
+  if (failed_) return;
+  bool removed = false;
+  while (const std::optional<Segment> segment = segments_.next_removable()) {
+    if (auto gone = remove_segment(*segment); !gone) {
+      log::warn("buffer", "a segment cannot be removed; tried again",
+                {{"file", segment->name}, {"error", gone.error().message}});
+      break;
+    }
+    removed = true;
+  }
+  if (!removed) return;
+  if (auto synced = io_.files.sync_directory(settings_.directory); !synced) {
+    log::warn("buffer", "the buffer's directory cannot be synced",
+              {{"directory", settings_.directory}, {"error", synced.error().message}});
+  }
+}
+
+// The lines of its chunks and the line G are durable before the file goes.
+Result<> Log::remove_segment(const Segment& segment) {
+  auto written = position_->removed(segment.base_lsn, segment.epoch, segment.end_lsn,
+                                    io_.clock.wall_us() / 1000);
+  if (written) written = position_->sync();
+  if (!written) return written;
+  const std::string path = settings_.directory + "/" + segment.name;
+  if (segment.damaged) {
+    const std::string aside = settings_.directory + "/corrupt";
+    if (auto made = io_.files.make_directories(aside); !made) return made;
+    if (auto moved = io_.files.rename(path, aside + "/" + segment.name); !moved) return moved;
+  } else if (auto gone = io_.files.unlink(path); !gone) {
+    return gone;
+  }
+  segments_.remove(segment);
+  housekeeping_cells_.add(Metric::kSegmentsRemoved);
+  return {};
+}
+
+bool Log::drop_oldest() {
+  std::optional<QueuedChunk> chunk = queue_.take_oldest();
+  if (!chunk) return false;
+  loop_cells_.add(Metric::kDroppedChunks);
+  loop_cells_.add(Metric::kDroppedRecords, chunk->records);
+  loop_cells_.add(Metric::kDroppedBytes, chunk->body_bytes);
+  log::warn("buffer", "the oldest chunk was dropped to make room (drop_oldest_chunk)",
+            {{"output", settings_.output_id},
+             {"chunk", chunk->id.uuid()},
+             {"records", chunk->records},
+             {"bytes", chunk->body_bytes}});
+  finish(*chunk, Finish::kDropped);
+  return true;
+}
+
+void Log::tend_gauges() {
+  const LogStatus now = status();
+  housekeeping_cells_.set(Metric::kStagedChunks, now.staged_chunks);
+  housekeeping_cells_.set(Metric::kStagedBytes, now.staged_bytes);
+  housekeeping_cells_.set(Metric::kQueuedChunks, now.queue.queued);
+  housekeeping_cells_.set(Metric::kQueuedBytes, now.queue.bytes);
+  housekeeping_cells_.set(Metric::kInFlightChunks, now.queue.in_flight);
+  housekeeping_cells_.set(Metric::kSegments, now.segments);
+  housekeeping_cells_.set(Metric::kDiskBytes, now.disk_bytes);
+}
+
+}  // namespace millrace::buffer

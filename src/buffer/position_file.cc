@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/position_file.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/check.h"
+
+namespace millrace::buffer {
+namespace {
+
+constexpr uint64_t kStepBytes = 1ULL << 20;
+constexpr uint64_t kFreeSlotsMin = 4096;
+constexpr const char* kName = "/chunks.pos";
+constexpr const char* kNextName = "/chunks.pos.next";
+
+bool finishes(char kind) { return kind != 'R' && kind != 'G'; }
+
+// Of each unfinished chunk the R with the most attempts; G lines as one per run of ranges.
+std::vector<KeptLine> without_repeats(std::vector<KeptLine> lines) {
+  std::map<uint64_t, KeptLine> attempts;
+  std::map<uint64_t, KeptLine> removed;
+  std::vector<KeptLine> kept;
+  for (KeptLine& line : lines) {
+    if (line.line.kind == 'R') {
+      KeptLine& best = attempts[line.line.chunk_seq];
+      if (best.line.kind == 0 || best.line.attempts < line.line.attempts) best = std::move(line);
+    } else if (line.line.kind == 'G') {
+      removed[line.line.chunk_seq] = std::move(line);
+    } else {
+      kept.push_back(std::move(line));
+    }
+  }
+  for (auto& [seq, line] : attempts) {
+    kept.push_back(std::move(line));
+  }
+  const KeptLine* last = nullptr;
+  for (auto& [base, line] : removed) {
+    if (last != nullptr && last->line.removed_end_lsn() == base) {
+      const uint64_t epoch = std::max(last->line.removed_epoch(), line.line.removed_epoch());
+      kept.back().line = make_removed_line(last->line.chunk_seq, static_cast<uint32_t>(epoch),
+                                           line.line.removed_end_lsn(), line.line.milliseconds);
+    } else {
+      kept.push_back(std::move(line));
+    }
+    last = &kept.back();
+  }
+  return kept;
+}
+
+}  // namespace
+
+PositionFile::PositionFile(io::FileSystem& files, std::string directory, PositionHeader header)
+    : files_(files),
+      directory_(std::move(directory)),
+      crc_(LogCrc::of(header.uuid)),
+      header_(std::move(header)) {}
+
+Result<std::unique_ptr<PositionFile>> PositionFile::begin(io::FileSystem& files,
+                                                          std::string directory,
+                                                          PositionHeader header,
+                                                          std::vector<KeptLine> lines) {
+  std::unique_ptr<PositionFile> position(
+      new PositionFile(files, std::move(directory), std::move(header)));
+  const std::lock_guard lock(position->mutex_);
+  if (auto written = position->rewrite(without_repeats(std::move(lines))); !written) {
+    return tl::unexpected(written.error());
+  }
+  return position;
+}
+
+Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
+  const std::string next = directory_ + kNextName;
+  if (auto there = files_.exists(next); there && *there) {
+    if (auto gone = files_.unlink(next); !gone) return gone;
+  }
+  auto file = files_.open(next, io::OpenMode::kCreate);
+  if (!file) return tl::unexpected(file.error());
+  std::string text = encode(header_);
+  for (const KeptLine& line : lines) {
+    text += encode(line.line, crc_);
+  }
+  const uint64_t bytes = round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kStepBytes);
+  if (auto reserved = (*file)->allocate(bytes); !reserved) {
+    if (reserved.error().kind == ErrorKind::kNoSpace) return reserved;
+    if (auto sized = (*file)->truncate(bytes); !sized) return sized;
+  }
+  if (auto written = (*file)->pwrite(text, 0); !written) return written;
+  if (auto synced = (*file)->fdatasync(); !synced) return synced;
+  if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
+  if (auto synced = files_.sync_directory(directory_); !synced) return synced;
+  file_ = std::move(*file);
+  next_slot_ = lines.size();
+  slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
+  dirty_ = false;
+  lines_ = std::move(lines);
+  return {};
+}
+
+Result<> PositionFile::write_line(const PositionLine& line, const std::vector<Share>& shares) {
+  const uint64_t offset = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
+  if (auto written = file_->pwrite(encode(line, crc_), offset); !written) return written;
+  ++next_slot_;
+  slots_ = std::max(slots_, next_slot_);
+  dirty_ = true;
+  if (finishes(line.kind)) {
+    header_.highest_chunk_seq = std::max(header_.highest_chunk_seq, line.chunk_seq);
+  }
+  lines_.push_back(KeptLine{line, shares});
+  return {};
+}
+
+Result<> PositionFile::finish(Finish outcome, const QueuedChunk& chunk, uint64_t unix_ms) {
+  const std::lock_guard lock(mutex_);
+  return write_line(PositionLine{.kind = static_cast<char>(outcome),
+                                 .chunk_seq = chunk.seq,
+                                 .id = chunk.id,
+                                 .attempts = chunk.attempts,
+                                 .milliseconds = unix_ms},
+                    chunk.shares);
+}
+
+Result<> PositionFile::attempt(const QueuedChunk& chunk, uint64_t elapsed_ms) {
+  const std::lock_guard lock(mutex_);
+  return write_line(PositionLine{.kind = 'R',
+                                 .chunk_seq = chunk.seq,
+                                 .id = chunk.id,
+                                 .attempts = chunk.attempts,
+                                 .milliseconds = elapsed_ms},
+                    chunk.shares);
+}
+
+Result<> PositionFile::removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn,
+                               uint64_t unix_ms) {
+  const std::lock_guard lock(mutex_);
+  return write_line(make_removed_line(base_lsn, epoch, end_lsn, unix_ms), {});
+}
+
+Result<> PositionFile::sync() {
+  const std::lock_guard lock(mutex_);
+  if (!dirty_) return {};
+  // The kernel may have forgotten what a failed sync did not write: a second one would lie.
+  if (failed_) return fail(ErrorKind::kIo, directory_ + kName + ": an earlier sync failed");
+  dirty_ = false;
+  auto synced = file_->fdatasync();
+  failed_ = !synced;
+  return synced;
+}
+
+Result<> PositionFile::reserve(uint64_t unfinished) {
+  const std::lock_guard lock(mutex_);
+  const uint64_t wanted = next_slot_ + 2 * unfinished + kFreeSlotsMin;
+  if (wanted <= slots_) return {};
+  const uint64_t bytes = round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kStepBytes);
+  auto reserved = file_->allocate(bytes);
+  if (!reserved && reserved.error().kind == ErrorKind::kNoSpace) return reserved;
+  slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
+  return {};
+}
+
+uint64_t PositionFile::free_slots() const {
+  const std::lock_guard lock(mutex_);
+  return slots_ - next_slot_;
+}
+
+Result<> PositionFile::compact(uint64_t first_lsn,
+                               const std::function<bool(const std::vector<Share>&)>& needed,
+                               const std::function<bool(uint64_t)>& unfinished) {
+  const std::lock_guard lock(mutex_);
+  const uint64_t used = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
+  if (used <= kStepBytes) return {};
+  std::vector<KeptLine> kept;
+  for (const KeptLine& line : lines_) {
+    const bool keep = line.line.kind == 'G'   ? line.line.chunk_seq >= first_lsn
+                      : line.line.kind == 'R' ? unfinished(line.line.chunk_seq)
+                                              : needed(line.shares);
+    if (keep) kept.push_back(line);
+  }
+  kept = without_repeats(std::move(kept));
+  if (used < 2 * (kPositionHeaderBytes + kept.size() * kPositionLineBytes)) return {};
+  header_.first_lsn = first_lsn;
+  return rewrite(std::move(kept));
+}
+
+}  // namespace millrace::buffer

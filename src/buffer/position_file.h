@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// PositionFile: which chunks are finished. A line is written at once, its sync may wait: losing
+// lines costs repeats, never data. It is rewritten without the lines that nothing on disk needs any
+// more. Does not read at start (position_reader.h) and removes nothing itself. Invariant: the slots
+// before next_slot_ are written, all behind are zero. Any thread; one mutex.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "buffer/chunk.h"
+#include "buffer/position_line.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+/// A line that a rewrite must keep for as long as a segment holds frames of its chunk.
+struct KeptLine {
+  PositionLine line;
+  std::vector<Share> shares;
+};
+
+class PositionFile {
+ public:
+  /// Writes a new file with `lines` in place of what is there (temporary name, sync, rename, sync).
+  static Result<std::unique_ptr<PositionFile>> begin(io::FileSystem& files, std::string directory,
+                                                     PositionHeader header,
+                                                     std::vector<KeptLine> lines);
+
+  /// The line C, S, D or X of a finished chunk; durable with the next sync().
+  Result<> finish(Finish outcome, const QueuedChunk& chunk, uint64_t unix_ms);
+  /// The line R: attempts so far, and running time since the first failure.
+  Result<> attempt(const QueuedChunk& chunk, uint64_t elapsed_ms);
+  /// The line G: [base_lsn, end_lsn) of `epoch` is being removed.
+  Result<> removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn, uint64_t unix_ms);
+
+  /// Makes all lines durable. Never called again after it failed once.
+  Result<> sync();
+  /// Reserves blocks so that free slots >= 2 * unfinished + 4096.
+  Result<> reserve(uint64_t unfinished);
+  uint64_t free_slots() const;
+
+  /// Rewrites the file if it is large and mostly unneeded. `needed` tells whether a segment still
+  /// holds one of the shares; `unfinished` whether a chunk may still be tried.
+  Result<> compact(uint64_t first_lsn, const std::function<bool(const std::vector<Share>&)>& needed,
+                   const std::function<bool(uint64_t chunk_seq)>& unfinished);
+
+ private:
+  PositionFile(io::FileSystem& files, std::string directory, PositionHeader header);
+  Result<> write_line(const PositionLine& line, const std::vector<Share>& shares);  // mutex held
+  Result<> rewrite(std::vector<KeptLine> lines);                                    // mutex held
+
+  io::FileSystem& files_;
+  const std::string directory_;
+  const LogCrc crc_;
+
+  mutable std::mutex mutex_;  // guards all below
+  PositionHeader header_;
+  std::unique_ptr<io::File> file_;
+  uint64_t next_slot_ = 0;
+  uint64_t slots_ = 0;  // reserved on disk
+  bool dirty_ = false;
+  bool failed_ = false;
+  std::vector<KeptLine> lines_;
+};
+
+}  // namespace millrace::buffer

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/recovery.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "buffer/group_writer.h"
+#include "buffer/segment_file.h"
+
+namespace millrace::buffer {
+
+using metrics::Metric;
+
+Recovery::Recovery(io::Io io, RecoverySettings settings, SegmentSet& segments, BlockPool& pool,
+                   metrics::Cells& cells, const std::atomic<bool>& interrupted)
+    : io_(io),
+      settings_(std::move(settings)),
+      segments_(segments),
+      pool_(pool),
+      cells_(cells),
+      interrupted_(interrupted) {}
+
+// The story of a start.
+Result<Recovered> Recovery::run() {
+  auto files = survey(io_.files, settings_.directory, cells_);
+  if (!files) return tl::unexpected(files.error());
+  files_ = std::move(*files);
+  if (files_.uuid.empty()) {
+    const uint64_t words[2] = {io_.random.next(), io_.random.next()};
+    files_.uuid.assign(reinterpret_cast<const char*>(words), sizeof words);
+  }
+  crc_ = LogCrc::of(files_.uuid);
+  epoch_ = files_.highest_epoch + 1;
+  if (epoch_ > kEpochMax) {
+    return fail(ErrorKind::kInvalid, settings_.directory +
+                                         ": all epochs are used; deliver what is "
+                                         "queued, then move the directory away");
+  }
+  if (!files_.segments.empty()) {
+    if (auto proved = find_proof(files_.segments.back()); !proved) {
+      return tl::unexpected(proved.error());
+    }
+  }
+  for (const Segment& segment : files_.segments) {
+    if (interrupted_) return fail(ErrorKind::kInterrupted, "stopped while the buffer was read");
+    auto read = read_segment(segment, &segment == &files_.segments.back());
+    if (!read) return tl::unexpected(read.error());
+  }
+  report_missing();
+  drop_finished();
+  Recovered out;
+  if (auto published = publish(out); !published) return tl::unexpected(published.error());
+  collect_chunks(out);
+  if (auto begun = begin_position(out); !begun) return tl::unexpected(begun.error());
+  return out;
+}
+
+// D: the largest of all base_lsn and of all commit_lsn in valid group headers. Only the newest
+// segment can hold a commit_lsn above its own base.
+Result<> Recovery::find_proof(const Segment& newest) {
+  auto file = io_.files.open(settings_.directory + "/" + newest.name, io::OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  for (const Segment& segment : files_.segments) {
+    proof_ = std::max(proof_, segment.base_lsn);
+  }
+  SegmentScanner scanner(**file, crc_, newest.base_lsn, newest.end_lsn, newest.epoch);
+  while (true) {
+    auto group = scanner.next(false);
+    if (!group) return tl::unexpected(group.error());
+    if (*group) {
+      proof_ = std::max(proof_, (*group)->header.commit_lsn);
+      continue;
+    }
+    auto found = scanner.find_group(scanner.lsn());
+    if (!found) return tl::unexpected(found.error());
+    if (!*found) return {};
+    proof_ = std::max(proof_, (*found)->commit_lsn);
+    scanner.move_to((*found)->lsn == scanner.lsn() ? (*found)->lsn + 8 : (*found)->lsn);
+  }
+}
+
+Result<> Recovery::read_segment(const Segment& segment, bool newest) {
+  auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
+  while (scanner.lsn() < segment.end_lsn) {
+    const bool proved = scanner.lsn() < proof_;
+    auto group = scanner.next(!proved);
+    if (!group) return tl::unexpected(group.error());
+    if (*group) {
+      const uint64_t base = proved ? segment.base_lsn : proof_;
+      if (auto added = add_frames(scanner, (*group)->frames, base); !added) return added;
+      if (!proved) tail_.push_back((*group)->header);
+    } else if (newest && !proved) {
+      return keep_torn_tail(scanner, segment, scanner.lsn());
+    } else if (auto read = read_gap(scanner, segment); !read) {
+      return read;
+    }
+  }
+  return {};
+}
+
+// Corruption: what is intact in it is kept, the rest is counted.
+Result<> Recovery::read_gap(SegmentScanner& scanner, const Segment& segment) {
+  const uint64_t from = scanner.lsn();
+  auto next = scanner.find_group(from + 8);
+  if (!next) return tl::unexpected(next.error());
+  uint64_t to = *next ? (*next)->lsn : segment.end_lsn;
+  if (from < proof_) to = std::min(to, std::max(proof_, from + 8));
+  auto frames = scanner.find_frames(from, to);
+  if (!frames) return tl::unexpected(frames.error());
+  uint64_t intact = 0;
+  for (const ScannedFrame& frame : *frames) {
+    intact += frame.header.padded_bytes();
+  }
+  if (auto added = add_frames(scanner, *frames, segment.base_lsn); !added) return added;
+  cells_.add(Metric::kCorruptBytes, to - from - std::min(intact, to - from));
+  log::error("buffer", "corruption in a segment; intact frames in it were kept",
+             {{"directory", settings_.directory},
+              {"file", segment.name},
+              {"lsn", from},
+              {"bytes", to - from},
+              {"intact_frames", frames->size()}});
+  files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
+  scanner.move_to(to);
+  return {};
+}
+
+Result<> Recovery::add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
+                              uint64_t base_lsn) {
+  for (const ScannedFrame& frame : frames) {
+    std::optional<std::string> payload;
+    const bool finished = files_.position.finished.contains(frame.header.chunk_seq);
+    if (frame.header.kind != FrameKind::kData &&
+        (!finished || frame.header.kind == FrameKind::kOpen)) {
+      auto read = scanner.payload(frame);
+      if (!read) return tl::unexpected(read.error());
+      payload = std::move(*read);
+    }
+    table_.add(frame, payload, base_lsn);
+  }
+  return {};
+}
+
+// The log ends here: what follows was never acked. Zeros are what was reserved and not written; the
+// remains of a commit are counted, and kept aside if they look like one.
+Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from) {
+  uint64_t last = from;
+  for (uint64_t at = from; at < segment.end_lsn; at += kBlockBytes) {
+    auto zero = scanner.all_zero(at, std::min(at + kBlockBytes, segment.end_lsn));
+    if (!zero) return tl::unexpected(zero.error());
+    if (!*zero) last = std::min(at + kBlockBytes, segment.end_lsn);
+  }
+  if (last == from) return {};
+  cells_.add(Metric::kTornBytes, last - from);
+  auto header = scanner.find_group(from);
+  if (!header) return tl::unexpected(header.error());
+  if (!*header) {
+    log::info("buffer", "the end of an unfinished commit was left out",
+              {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
+    return {};
+  }
+  log::warn("buffer", "an unfinished commit was left out and kept in corrupt/",
+            {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
+  auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  std::string bytes(last - from, '\0');
+  auto got =
+      (*file)->pread(bytes.data(), bytes.size(), kSegmentHeaderBytes + (from - segment.base_lsn));
+  if (!got) return tl::unexpected(got.error());
+  const std::string aside = settings_.directory + "/corrupt";
+  if (auto made = io_.files.make_directories(aside); !made) return made;
+  auto copy = io_.files.open(aside + "/" + segment.name + "." + std::to_string(from) + ".tail",
+                             io::OpenMode::kCreate);
+  if (!copy)
+    return copy.error().kind == ErrorKind::kExists ? Result<>() : tl::unexpected(copy.error());
+  return (*copy)->pwrite(bytes, 0);
+}
+
+// A range between segments that no G line explains: somebody else removed a file.
+void Recovery::report_missing() {
+  uint64_t expected = files_.segments.empty() ? 0 : files_.segments.front().end_lsn;
+  for (size_t i = 1; i < files_.segments.size(); ++i) {
+    const Segment& segment = files_.segments[i];
+    const auto& removed = files_.position.removed;
+    while (expected < segment.base_lsn) {
+      const auto line = std::find_if(removed.begin(), removed.end(), [&](const PositionLine& g) {
+        return g.chunk_seq <= expected && expected < g.removed_end_lsn();
+      });
+      if (line == removed.end()) break;
+      expected = line->removed_end_lsn();
+    }
+    if (expected < segment.base_lsn) {
+      cells_.add(Metric::kMissingSegments);
+      log::error("buffer", "a segment is missing; its frames are lost",
+                 {{"directory", settings_.directory},
+                  {"from_lsn", expected},
+                  {"to_lsn", segment.base_lsn}});
+    }
+    expected = std::max(expected, segment.end_lsn);
+  }
+}
+
+void Recovery::drop_finished() {
+  auto& chunks = table_.chunks();
+  for (auto chunk = chunks.begin(); chunk != chunks.end();) {
+    const auto line = files_.position.finished.find(chunk->first);
+    const bool finished = line != files_.position.finished.end() &&
+                          (!chunk->second.open || chunk->second.open->id == line->second.id);
+    if (!finished) {
+      ++chunk;
+      continue;
+    }
+    kept_.push_back(KeptLine{line->second, chunk->second.shares});
+    chunk = chunks.erase(chunk);
+  }
+}
+
+}  // namespace millrace::buffer

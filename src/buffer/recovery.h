@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Recovery: opens a log at start, whatever state a kill or a power cut left it in. It finds what
+// was durable, writes the unproved tail again into a new segment together with the SEALs of all
+// unsealed chunks, begins a new position file, and tells which chunks are queued. Cuts nothing off
+// old files (housekeeping does) and delivers nothing. Invariant: everything below D (the proof) is
+// taken as it is; nothing from D on is relied on before it is durable again in the new segment.
+// Main thread, with the log's LOCK held.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "buffer/batch.h"
+#include "buffer/chunk_table.h"
+#include "buffer/log_files.h"
+#include "buffer/position_file.h"
+#include "buffer/segment_set.h"
+
+namespace millrace::buffer {
+
+struct RecoverySettings {
+  std::string directory;
+  std::string output_id;
+  uint32_t worker_id = 0;
+};
+
+struct Recovered {
+  SegmentHeader header;  // of the new segment, which is active
+  std::unique_ptr<io::File> active;
+  uint64_t capacity = 0;
+  uint64_t durable_end = 0;
+  std::vector<QueuedChunk> chunks;  // unfinished, by chunk_seq
+  std::unique_ptr<PositionFile> position;
+};
+
+class Recovery {
+ public:
+  /// `interrupted` ends it early with kInterrupted; what it did so far can be done again.
+  Recovery(io::Io io, RecoverySettings settings, SegmentSet& segments, BlockPool& pool,
+           metrics::Cells& cells, const std::atomic<bool>& interrupted);
+
+  Result<Recovered> run();
+
+ private:
+  Result<> find_proof(const Segment& newest);
+  Result<> read_segment(const Segment& segment, bool newest);
+  Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
+  Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
+                      uint64_t base_lsn);
+  Result<> keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from);
+  void report_missing();
+  void drop_finished();
+  Result<> publish(Recovered& out);
+  Result<> copy_tail(Batch& batch);
+  void seal_unsealed(Batch& batch);
+  void collect_chunks(Recovered& out);
+  Result<> begin_position(Recovered& out);
+
+  io::Io io_;
+  const RecoverySettings settings_;
+  SegmentSet& segments_;
+  BlockPool& pool_;
+  metrics::Cells& cells_;
+  const std::atomic<bool>& interrupted_;
+
+  LogFiles files_;
+  LogCrc crc_;
+  uint32_t epoch_ = 1;
+  uint64_t proof_ = 0;  // D
+  ChunkTable table_;
+  std::vector<GroupHeader> tail_;         // valid groups from D on, of the newest segment
+  std::vector<KeptLine> kept_;            // lines of finished chunks with frames on disk
+  std::vector<QueuedChunk> sealed_here_;  // by this recovery
+};
+
+}  // namespace millrace::buffer

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second half of a recovery: what was found is made durable and handed on.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "buffer/group_writer.h"
+#include "buffer/recovery.h"
+#include "buffer/segment_file.h"
+
+namespace millrace::buffer {
+
+using metrics::Metric;
+
+// The unproved tail at its old lsns, then the SEALs of all unsealed chunks, as one commit in a new
+// segment that begins at D.
+Result<> Recovery::publish(Recovered& out) {
+  Batch batch(pool_, proof_);
+  if (auto copied = copy_tail(batch); !copied) return copied;
+  seal_unsealed(batch);
+  if (batch.empty()) {
+    GroupWriter writer(crc_);
+    writer.begin(batch, GroupType::kPad, {},
+                 static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
+    writer.end();
+  }
+  batch.stamp(crc_, epoch_);
+  const uint64_t end = round_up(batch.end_lsn(), kBlockBytes);
+  const uint64_t needed = kSegmentHeaderBytes + (end - proof_);
+  auto spare = make_spare(io_.files, settings_.directory, 0, std::max(needed, kFirstSegmentBytes));
+  if (!spare) return tl::unexpected(spare.error());
+  out.header = SegmentHeader{.uuid = files_.uuid,
+                             .base_lsn = proof_,
+                             .epoch = epoch_,
+                             .worker_id = settings_.worker_id,
+                             .capacity = spare->capacity,
+                             .created_us = io_.clock.wall_us(),
+                             .key_seed = files_.has_key_seed ? files_.key_seed : io_.random.next(),
+                             .output_id = settings_.output_id};
+  auto published =
+      publish_segment(io_.files, settings_.directory, *spare, out.header, batch.content());
+  if (!published) {
+    (void)io_.files.unlink(spare->path);  // a spare that was written to is never kept
+    return published;
+  }
+  for (Segment& segment : files_.segments) {
+    segment.end_lsn = std::min(segment.end_lsn, proof_);
+    segments_.add(segment);
+  }
+  segments_.add(Segment{.base_lsn = proof_,
+                        .epoch = epoch_,
+                        .name = segment_name(epoch_, proof_),
+                        .end_lsn = end,
+                        .file_bytes = spare->capacity});
+  out.active = std::move(spare->file);
+  out.capacity = spare->capacity;
+  out.durable_end = end;
+  return {};
+}
+
+Result<> Recovery::copy_tail(Batch& batch) {
+  while (!tail_.empty() && tail_.back().type == GroupType::kPad) {
+    tail_.pop_back();
+  }
+  if (tail_.empty()) return {};
+  const Segment& newest = files_.segments.back();
+  auto file = io_.files.open(settings_.directory + "/" + newest.name, io::OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  for (const GroupHeader& header : tail_) {
+    CHECK(header.lsn == batch.end_lsn());
+    std::string bytes(kGroupHeaderBytes + header.body_bytes, '\0');
+    auto got = (*file)->pread(bytes.data(), bytes.size(),
+                              kSegmentHeaderBytes + (header.lsn - newest.base_lsn));
+    if (!got) return tl::unexpected(got.error());
+    if (*got != bytes.size())
+      return fail(ErrorKind::kCorrupt, newest.name + ": shrank while it was read");
+    char* at = batch.reserve(kGroupHeaderBytes);
+    std::copy_n(bytes.data(), kGroupHeaderBytes, at);
+    batch.advance(kGroupHeaderBytes);
+    batch.group_headers.push_back(at);
+    batch.append(std::string_view(bytes).substr(kGroupHeaderBytes));
+  }
+  return {};
+}
+
+// No chunk is continued by another process: each gets its SEAL. One that lost its OPEN can't be
+// delivered (nobody knows its head and key) and becomes a dead letter.
+void Recovery::seal_unsealed(Batch& batch) {
+  GroupWriter writer(crc_);
+  for (auto& [seq, chunk] : table_.chunks()) {
+    if (chunk.sealed) continue;
+    if (!chunk.open) {
+      const uint64_t now_us = io_.clock.wall_us();
+      chunk.open = OpenPayload{};
+      chunk.open->id = ChunkId::make(now_us, io_.random.next(), io_.random.next());
+      chunk.open->created_us = now_us;
+      chunk.open->kind = ChunkKind::kDeadLetter;
+      chunk.open->dead_reason = DeadReason::kUndecodable;
+      chunk.open_bytes = encode(*chunk.open);
+    }
+    std::optional<StagedChunk> staged = to_staged(seq, chunk, crc_);
+    if (!staged) {
+      log::error("buffer", "a chunk has lost all its frames",
+                 {{"directory", settings_.directory}, {"chunk", chunk.open->id.uuid()}});
+      cells_.add(Metric::kDamagedChunks);
+      continue;
+    }
+    if (!writer.open()) {
+      writer.begin(batch, GroupType::kControl, {},
+                   static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
+    }
+    SealPayload seal;
+    seal.body_bytes = staged->body_bytes;
+    seal.records = staged->records;
+    seal.sealed_us = io_.clock.wall_us();
+    seal.chunk_crc = staged->chunk_crc;
+    seal.reason = SealReason::kRecovery;
+    seal.frame_lsns = staged->frame_lsns;
+    const uint64_t lsn = writer.put_frame(*staged, FrameKind::kSeal, staged->next_frame_no,
+                                          encode(seal, staged->open_bytes));
+    const bool gaps = std::count(seal.frame_lsns.begin(), seal.frame_lsns.end(), kNoLsn) > 0;
+    sealed_here_.push_back(QueuedChunk{.seq = seq,
+                                       .id = staged->id,
+                                       .seal_lsn = lsn,
+                                       .body_bytes = staged->body_bytes,
+                                       .records = staged->records,
+                                       .kind = staged->kind,
+                                       .dead_reason = staged->dead_reason,
+                                       .damaged = gaps,
+                                       .shares = staged->shares});
+  }
+  if (writer.open()) writer.end();
+}
+
+void Recovery::collect_chunks(Recovered& out) {
+  for (const auto& [seq, chunk] : table_.chunks()) {
+    if (chunk.sealed) out.chunks.push_back(to_queued(seq, chunk));
+  }
+  out.chunks.insert(out.chunks.end(), sealed_here_.begin(), sealed_here_.end());
+  std::sort(out.chunks.begin(), out.chunks.end(),
+            [](const QueuedChunk& a, const QueuedChunk& b) { return a.seq < b.seq; });
+  for (QueuedChunk& chunk : out.chunks) {
+    segments_.add_live(chunk.shares);
+    const auto tried = files_.position.attempts.find(chunk.seq);
+    if (tried != files_.position.attempts.end() && tried->second.id == chunk.id) {
+      chunk.attempts = tried->second.attempts;
+      chunk.elapsed_before_ms = tried->second.milliseconds;
+    }
+  }
+}
+
+Result<> Recovery::begin_position(Recovered& out) {
+  const uint64_t first = segments_.first_lsn();
+  for (const auto& [seq, line] : files_.position.attempts) {
+    if (!files_.position.finished.contains(seq)) kept_.push_back(KeptLine{line, {}});
+  }
+  for (const PositionLine& line : files_.position.removed) {
+    if (line.removed_end_lsn() > first) kept_.push_back(KeptLine{line, {}});
+  }
+  if (files_.position.invalid_slots > 0) {
+    log::warn("buffer", "lines of the position file do not hold; each costs a repeat at most",
+              {{"directory", settings_.directory}, {"lines", files_.position.invalid_slots}});
+  }
+  PositionHeader header{.uuid = files_.uuid,
+                        .highest_epoch = epoch_,
+                        .highest_chunk_seq = table_.highest_seq(),
+                        .first_lsn = first};
+  auto position =
+      PositionFile::begin(io_.files, settings_.directory, std::move(header), std::move(kept_));
+  if (!position) return tl::unexpected(position.error());
+  out.position = std::move(*position);
+  return {};
+}
+
+}  // namespace millrace::buffer

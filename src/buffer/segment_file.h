@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Making segment files: a spare with its blocks reserved, and its way to a name that counts. A
+// spare belongs to the process that made it; one found at start is unlinked. Does not choose lsns.
+// Invariant: a file that has its final name holds a header and at least one commit, all durable.
+// The commit thread publishes, housekeeping makes spares; no state of its own.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "buffer/layout.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+constexpr uint64_t kFirstSegmentBytes = 4ULL << 20;
+constexpr uint64_t kSegmentBytesMax = 64ULL << 20;
+
+std::string segment_name(uint32_t epoch, uint64_t base_lsn);
+bool parse_segment_name(const std::string& name, uint32_t& epoch, uint64_t& base_lsn);
+bool is_spare_name(const std::string& name);
+
+struct Spare {
+  std::string path;
+  std::unique_ptr<io::File> file;
+  uint64_t capacity = 0;  // bytes of the file, header included
+};
+
+/// Creates `<directory>/spare.<number>` with `capacity` bytes of real blocks, synced. Where the
+/// file system cannot reserve, zeros are written. On failure nothing is left behind.
+Result<Spare> make_spare(io::FileSystem& files, const std::string& directory, uint64_t number,
+                         uint64_t capacity);
+
+/// Writes header and `content` into the spare, syncs, renames it to its final name, syncs the
+/// directory. Only when this returns are the bytes durable. The file may have been extended.
+Result<> publish_segment(io::FileSystem& files, const std::string& directory, Spare& spare,
+                         const SegmentHeader& header, std::span<const iovec> content);
+
+/// The one spare of a log, handed from housekeeping to the commit thread. Any thread.
+class SpareSlot {
+ public:
+  void put(Spare spare);
+  std::optional<Spare> take();
+  bool filled() const;
+  /// Bytes the next spare should have: at least `bytes`, for a commit that waits for it.
+  void want(uint64_t bytes);
+  uint64_t wanted() const;
+  uint64_t disk_bytes() const;
+
+ private:
+  mutable std::mutex mutex_;  // guards both
+  std::optional<Spare> spare_;
+  uint64_t wanted_ = 0;
+};
+
+}  // namespace millrace::buffer

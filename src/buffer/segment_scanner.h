@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// SegmentScanner: reads the groups of one segment at start. It tells every valid group and, where
+// something else stands, how much and which frames in it are intact after all. It judges nothing:
+// what an invalid position means (a torn tail or corruption) is recovery's matter.
+// Reads forward through a window, so payloads that nobody asks for are passed over.
+// Invariant: groups are reported in order of lsn. Main thread, at start.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "buffer/layout.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+struct ScannedFrame {
+  FrameHeader header;
+  uint64_t lsn = 0;
+};
+
+struct ScannedGroup {
+  GroupHeader header;
+  std::vector<ScannedFrame> frames;
+};
+
+class SegmentScanner {
+ public:
+  /// Groups from `base_lsn` up to `end_lsn` (end of the segment) with epoch `epoch`.
+  SegmentScanner(io::File& file, LogCrc crc, uint64_t base_lsn, uint64_t end_lsn, uint32_t epoch);
+
+  /// The group at lsn() if its header is valid and its frame headers tile it; payload CRCs are
+  /// checked only with `check_payloads`. Sets lsn() behind it (and its commit's padding).
+  /// Nothing: an invalid position. Errors: the disk does not answer.
+  Result<std::optional<ScannedGroup>> next(bool check_payloads);
+
+  uint64_t lsn() const { return lsn_; }
+  uint64_t end_lsn() const { return end_lsn_; }
+  void move_to(uint64_t lsn) { lsn_ = lsn; }
+
+  /// The next valid group header at or after `from`, searched in steps of 8 bytes.
+  Result<std::optional<GroupHeader>> find_group(uint64_t from);
+  /// Frames in [from, to) whose two CRCs hold, searched in steps of 8 bytes.
+  Result<std::vector<ScannedFrame>> find_frames(uint64_t from, uint64_t to);
+  /// True if [from, to) holds only zeros.
+  Result<bool> all_zero(uint64_t from, uint64_t to);
+  /// The payload of a frame, or nothing if its CRC does not hold.
+  Result<std::optional<std::string>> payload(const ScannedFrame& frame);
+
+ private:
+  Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes);
+  Result<bool> payload_holds(const ScannedFrame& frame);
+  Result<bool> read_frames(ScannedGroup& group, bool check_payloads);
+  bool belongs_here(const GroupHeader& header, uint64_t lsn) const;
+
+  io::File& file_;
+  const LogCrc crc_;
+  const uint64_t base_lsn_;
+  const uint64_t end_lsn_;
+  const uint32_t epoch_;
+  uint64_t lsn_;
+  std::string window_;
+  uint64_t window_lsn_ = 0;
+};
+
+}  // namespace millrace::buffer
