@@ -172,7 +172,7 @@ class NumberedSender:
         """What of event n must reach the stream."""
         return expected_json(self.tag, 1700000000 + n, n % 1000, self.record(n))
 
-    def _make_message(self):
+    def make_message(self):
         first, count = self._next, self._per_message
         self._next += count
         chunk = new_chunk()
@@ -205,7 +205,7 @@ class NumberedSender:
         while True:
             going = keep_going()
             while len(self.doubtful) < self._window and (again or going):
-                message = again.popleft() if again else self._make_message()
+                message = again.popleft() if again else self.make_message()
                 self.doubtful.append(message)
                 client.send(message.frame)
                 if select.select([client.sock], [], [], 0)[0]:

@@ -218,6 +218,11 @@ class HttpServer:
         with self._lock:
             return self._count
 
+    @property
+    def connections_open(self):
+        with self._lock:
+            return len(self._connections)
+
     def close_idle(self):
         """Closes every connection that waits for a request, as a server does after its idle time."""
         with self._lock:

@@ -47,7 +47,7 @@ class ControlServer:
         return {"requests": len(requests), "stored": sum(one.stored for one in requests),
                 "concurrent": endpoint.gate.concurrent,
                 "concurrent_max": endpoint.gate.concurrent_max,
-                "connections": endpoint.connections_accepted,
+                "connections_open": endpoint.connections_open,
                 "violations": endpoint.violations()}
 
     def _on_requests(self, since="0"):

@@ -78,12 +78,20 @@ class StrictKinesis:
     def violations(self):
         return self.journal.violations()
 
+    def is_quiet(self):
+        """Whether every request has been answered and entered in the journal."""
+        return not self._in_hand
+
     def close_idle(self):
         return self._server.close_idle()
 
     @property
     def connections_accepted(self):
         return self._server.connections_accepted
+
+    @property
+    def connections_open(self):
+        return self._server.connections_open
 
     def stop(self):
         self.gate.stop()
