@@ -106,6 +106,7 @@ StagedChunk& Appender::open_chunk(const StageTarget& target) {
   chunk->opened_running_ms = io_.clock.running_ms();
   chunk->chunk_bytes_max = target.profile->chunk_bytes_max;
   chunk->records_max = target.profile->records_max;
+  chunk->seal_each_request = target.profile->seal_each_request;
   chunk->chunk_crc = crc_.seed;
   writer_.put_frame(*chunk, FrameKind::kOpen, 0, chunk->open_bytes);
   std::string key(target.stage_key);
@@ -149,8 +150,10 @@ void Appender::seal_full_chunks() {
     const auto found = staged_.find(key);
     if (found == staged_.end()) continue;
     const StagedChunk& chunk = *found->second;
-    if (chunk.body_bytes * kFullDenominator >= chunk.chunk_bytes_max * kFullNumerator ||
-        (chunk.records_max > 0 && chunk.records >= chunk.records_max)) {
+    if (chunk.seal_each_request) {
+      seal(key, SealReason::kImmediate);
+    } else if (chunk.body_bytes * kFullDenominator >= chunk.chunk_bytes_max * kFullNumerator ||
+               (chunk.records_max > 0 && chunk.records >= chunk.records_max)) {
       seal(key, SealReason::kFull);
     }
   }

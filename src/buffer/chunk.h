@@ -36,6 +36,7 @@ struct ChunkProfile {
   uint64_t chunk_bytes_max = 0;   // a chunk is sealed before its body passes this
   uint64_t record_bytes_max = 0;  // one record may be so large; alone in its chunk above the former
   uint64_t records_max = 0;       // 0: none
+  bool seal_each_request = false;  // flush_mode immediate
   std::function<HeadAndKey(const ChunkId&)> head;
 };
 
@@ -51,6 +52,7 @@ struct StagedChunk {
   uint64_t opened_running_ms = 0;
   uint64_t chunk_bytes_max = 0;  // limits in force when it was opened
   uint64_t records_max = 0;
+  bool seal_each_request = false;
   uint64_t body_bytes = 0;
   uint64_t records = 0;
   uint32_t next_frame_no = 1;
@@ -71,8 +73,11 @@ struct QueuedChunk {
   ChunkKind kind = ChunkKind::kDeliver;
   DeadReason dead_reason = DeadReason::kNone;
   bool damaged = false;            // found at start: frames are missing
-  uint32_t attempts = 0;           // finished attempts to deliver
-  uint64_t first_failure_ms = 0;   // running time; 0: none yet
+  uint32_t attempts = 0;           // finished attempts to deliver, of all lives
+  uint32_t failures = 0;           // failures that count towards the retry limits
+  uint32_t throttles = 0;          // in a row
+  uint64_t deadline_ms = 0;        // running time of the retry limit; 0: no failure counted yet
+  uint64_t first_failure_ms = 0;   // running time, of this life; 0: none yet
   uint64_t elapsed_before_ms = 0;  // time failing in earlier lives of the process
   uint64_t not_before_ms = 0;      // running time of the next attempt
   uint64_t queued_running_ms = 0;

@@ -58,11 +58,13 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   Recovery recovery(io_,
                     RecoverySettings{.directory = settings_.directory,
                                      .output_id = settings_.output_id,
-                                     .worker_id = settings_.worker_id},
+                                     .worker_id = settings_.worker_id,
+                                     .key_seed = settings_.key_seed},
                     segments_, pool, housekeeping_cells_, interrupted);
   auto recovered = recovery.run();
   if (!recovered) return tl::unexpected(recovered.error());
   crc_ = LogCrc::of(recovered->header.uuid);
+  key_seed_ = recovered->header.key_seed;
   position_ = std::move(recovered->position);
   appender_ =
       std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);

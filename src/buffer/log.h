@@ -27,6 +27,7 @@ struct LogSettings {
   std::string output_id;
   uint32_t worker_id = 0;
   uint64_t total_limit_bytes = 0;  // body bytes of unfinished chunks
+  uint64_t key_seed = 0;           // of request keys, for a log that has none yet
 };
 
 enum class Room {
@@ -57,10 +58,13 @@ class Log : public CommitTarget {
   ~Log() override;
 
   const LogSettings& settings() const { return settings_; }
+  /// Of the request keys in this log.
+  uint64_t key_seed() const { return key_seed_; }
 
   // --- Loop thread.
   Room room(uint64_t bytes) const;
   Appender& appender() { return *appender_; }
+  const Appender& appender() const { return *appender_; }
   /// Hands the open batch to the commit thread unless one of this log is there already.
   void submit(CommitThread& commits);
   /// The batch came back. Frees its memory when it goes.
@@ -110,6 +114,7 @@ class Log : public CommitTarget {
   const LogSettings settings_;
   std::unique_ptr<io::FileLock> lock_;
   LogCrc crc_;
+  uint64_t key_seed_ = 0;
   SegmentSet segments_;
   SpareSlot spares_;
   ChunkQueue queue_;

@@ -125,7 +125,7 @@ Result<> PositionFile::attempt(const QueuedChunk& chunk, uint64_t elapsed_ms) {
   return write_line(PositionLine{.kind = 'R',
                                  .chunk_seq = chunk.seq,
                                  .id = chunk.id,
-                                 .attempts = chunk.attempts,
+                                 .attempts = chunk.failures,
                                  .milliseconds = elapsed_ms},
                     chunk.shares);
 }

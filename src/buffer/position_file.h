@@ -34,7 +34,7 @@ class PositionFile {
 
   /// The line C, S, D or X of a finished chunk; durable with the next sync().
   Result<> finish(Finish outcome, const QueuedChunk& chunk, uint64_t unix_ms);
-  /// The line R: attempts so far, and running time since the first failure.
+  /// The line R: failures that count so far, and running time since the first failure.
   Result<> attempt(const QueuedChunk& chunk, uint64_t elapsed_ms);
   /// The line G: [base_lsn, end_lsn) of `epoch` is being removed.
   Result<> removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn, uint64_t unix_ms);

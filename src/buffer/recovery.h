@@ -26,6 +26,7 @@ struct RecoverySettings {
   std::string directory;
   std::string output_id;
   uint32_t worker_id = 0;
+  uint64_t key_seed = 0;  // for a log that has none yet
 };
 
 struct Recovered {

@@ -36,7 +36,7 @@ Result<> Recovery::publish(Recovered& out) {
                              .worker_id = settings_.worker_id,
                              .capacity = spare->capacity,
                              .created_us = io_.clock.wall_us(),
-                             .key_seed = files_.has_key_seed ? files_.key_seed : io_.random.next(),
+                             .key_seed = files_.has_key_seed ? files_.key_seed : settings_.key_seed,
                              .output_id = settings_.output_id};
   auto published =
       publish_segment(io_.files, settings_.directory, *spare, out.header, batch.content());
@@ -144,7 +144,7 @@ void Recovery::collect_chunks(Recovered& out) {
     segments_.add_live(chunk.shares);
     const auto tried = files_.position.attempts.find(chunk.seq);
     if (tried != files_.position.attempts.end() && tried->second.id == chunk.id) {
-      chunk.attempts = tried->second.attempts;
+      chunk.failures = tried->second.attempts;
       chunk.elapsed_before_ms = tried->second.milliseconds;
     }
   }

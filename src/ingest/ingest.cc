@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/ingest.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace millrace::ingest {
+namespace {
+
+using input::Message;
+using input::Verdict;
+using metrics::Metric;
+
+// JSON with tag, time and frame is rarely more than twice its MessagePack.
+uint64_t estimate_of(const Message& message) { return 2 * message.entries.size() + 4096; }
+
+buffer::RequestKey key_of(const Message& message, uint64_t seed) {
+  const buffer::RequestIdentity identity{
+      .chunk = message.chunk,
+      .tag = message.tag,
+      .size_option =
+          message.has_size_option ? std::optional<uint64_t>(message.size_option) : std::nullopt,
+      .entries = message.entries,
+      .peer = message.peer};
+  return buffer::request_key(identity, seed);
+}
+
+}  // namespace
+
+Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
+  CHECK(replies_ != nullptr);
+  return ingest_.receive(message, ticket, *replies_);
+}
+
+// The way in: a whole message comes from the input; it is routed, given room, its entries are
+// formatted as JSON, encoded as KPL records and appended to the staged chunk of the output; then it
+// waits for the commit, and is acked (complete()).
+Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Replies& replies) {
+  const int output = parts_.router.route(message.tag);
+  Lane* lane = output == route::Router::kNoOutput ? nullptr
+                                                  : parts_.lanes[static_cast<size_t>(output)].get();
+  input::EntryReader reader = reader_of(message);
+  uint64_t stored = 0;
+  if (lane == nullptr && parts_.unmatched == nullptr) {
+    input::Entry entry;
+    while (reader.next(entry) && reader.skip_record()) ++stored;
+    parts_.cells.add(Metric::kDiscardedUnmatched, stored);
+    count(reader.counts(), 0);
+    return reader.malformed() ? Verdict::kMalformed : Verdict::kDone;
+  }
+
+  buffer::Log& log = lane != nullptr ? lane->log() : parts_.unmatched->log();
+  const config::OverflowAction action =
+      lane != nullptr ? lane->options().overflow_action : config::OverflowAction::kBlock;
+  bool large = false;
+  const Admission admission = admit(log, action, estimate_of(message), large);
+  if (admission == Admission::kNotNow) return Verdict::kNotNow;
+  if (admission == Admission::kRefused) return Verdict::kRefused;
+
+  const uint64_t id = pending_.next_id();
+  buffer::RequestKey key{};
+  if (message.has_chunk) key = key_of(message, log.key_seed());
+  log.appender().begin(
+      id, message.has_chunk ? std::string_view(key.data(), key.size()) : std::string_view());
+  const bool whole = lane != nullptr ? append_matched(*lane, message, reader, stored)
+                                     : append_unmatched(message, reader, stored);
+  if (!whole || stored == 0) {
+    log.appender().abort();
+    if (large) parts_.large_token = false;
+    if (whole) count(reader.counts(), 0);
+    return whole ? Verdict::kDone : Verdict::kMalformed;
+  }
+  log.appender().end();
+  count(reader.counts(), stored);
+  pending_.add(PendingRequest{.ticket = ticket, .replies = &replies, .large = large});
+  parts_.request_submit();
+  return Verdict::kTaken;
+}
+
+// Room in every limit is made sure of before a byte is laid out.
+Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate,
+                                bool& large) {
+  buffer::Room room = log.room(estimate);
+  while (room == buffer::Room::kFull && action == config::OverflowAction::kDropOldestChunk &&
+         log.drop_oldest()) {
+    room = log.room(estimate);
+  }
+  if (room == buffer::Room::kFailed) return Admission::kRefused;
+  if (room == buffer::Room::kFull) {
+    if (action == config::OverflowAction::kThrowException) {
+      parts_.cells.add(Metric::kOverflowThrown);
+      return Admission::kRefused;
+    }
+    parts_.cells.add(Metric::kOverflowBlocked);
+    return wait_for_room(log);
+  }
+  const bool fits = parts_.pool.bytes_in_use() + estimate <= kPoolBytesMax;
+  if (!fits && !idle()) {
+    blocked_ = true;  // commits_done() offers it again
+    return Admission::kNotNow;
+  }
+  if (estimate > kPoolBytesMax) {
+    if (parts_.large_token.exchange(true)) {
+      blocked_ = true;  // tick() offers it again
+      return Admission::kNotNow;
+    }
+    large = true;
+  }
+  return Admission::kYes;
+}
+
+Ingest::Admission Ingest::wait_for_room(buffer::Log& log) {
+  blocked_ = true;
+  log.when_room(parts_.wake_for_room);
+  return Admission::kNotNow;
+}
+
+// False: framing is lost, nothing of the message may be kept.
+bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryReader& reader,
+                            uint64_t& stored) {
+  lane.begin_request(message.tag);
+  input::Entry entry;
+  uint64_t too_deep = 0;
+  bool expanded = false;
+  while (!expanded && reader.next(entry)) {
+    const Lane::Result result = lane.encode(entry.record, reader.end(), entry.time);
+    switch (result.encoded) {
+      case Lane::Encoded::kStored:
+      case Lane::Encoded::kOversize:
+        ++stored;
+        reader.advance(result.record_end);
+        break;
+      case Lane::Encoded::kDiscarded:
+        ++too_deep;
+        if (result.record_end != nullptr) {
+          reader.advance(result.record_end);
+        } else {
+          reader.skip_record();
+        }
+        break;
+      case Lane::Encoded::kTruncated:
+        reader.record_truncated();
+        break;
+      case Lane::Encoded::kMalformed:
+        reader.record_malformed();
+        break;
+      case Lane::Encoded::kExpanded:
+        expanded = true;
+        break;
+    }
+    expanded = expanded || lane.request_bytes() > kRequestEncodedBytesMax;
+  }
+  const format::ReplacedCounts replaced = lane.take_counts();
+  if (reader.malformed()) return false;
+  if (expanded) {
+    append_raw(lane, message);
+    stored = 1;
+    return true;
+  }
+  parts_.cells.add(Metric::kDiscardedTooDeep, too_deep);
+  parts_.cells.add(Metric::kReplacedValues, replaced.invalid_utf8);
+  parts_.cells.add(Metric::kReplacedNotFinite, replaced.not_finite);
+  parts_.cells.add(Metric::kReplacedExt, replaced.ext);
+  return true;
+}
+
+// A message that grows beyond all bounds as JSON is kept as it came, as a dead letter.
+void Ingest::append_raw(Lane& lane, const Message& message) {
+  buffer::Appender& appender = lane.log().appender();
+  appender.abort();
+  log::warn("ingest", "a message grew too large as JSON; it goes to dead/ as it came",
+            {{"peer", message.peer}, {"bytes", message.entries.size()}});
+  buffer::RequestKey key{};
+  if (message.has_chunk) key = key_of(message, lane.log().key_seed());
+  appender.begin(pending_.next_id(),
+                 message.has_chunk ? std::string_view(key.data(), key.size()) : std::string_view());
+  const buffer::Metadata metadata{{"tag", std::string(message.tag.substr(0, 1024))}};
+  const buffer::StageTarget target{.metadata = &metadata,
+                                   .profile = &lane.opaque_profile(),
+                                   .dead_reason = buffer::DeadReason::kExpansion};
+  appender.put_dead_letter(target, message.entries);
+}
+
+bool Ingest::append_unmatched(const Message& message, input::EntryReader& reader,
+                              uint64_t& stored) {
+  parts_.unmatched->begin_request(message.tag);
+  input::Entry entry;
+  while (reader.next(entry)) {
+    const char* end = entry.record;
+    if (msgpack_token::skip(end, reader.end()) != msgpack_token::Status::kOk) {
+      reader.skip_record();  // tells the reader what is wrong with it
+      continue;
+    }
+    parts_.unmatched->put(entry.time, {entry.record, static_cast<size_t>(end - entry.record)});
+    ++stored;
+    reader.advance(end);
+  }
+  return !reader.malformed();
+}
+
+}  // namespace millrace::ingest

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Ingest: the way in, told on one page (ingest.cc, receive). It takes whole forward messages from
+// the inlets of a worker and answers each once it is durable. One per worker; it owns neither logs
+// nor connections. Invariant: an ack leaves only after the commit that holds its message has been
+// synced. Loop thread. Logs, commit thread and metrics must outlive it.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "buffer/request_key.h"
+#include "ingest/lane.h"
+#include "ingest/pending.h"
+#include "ingest/unmatched.h"
+#include "input/forward/entry_reader.h"
+#include "metrics/metrics.h"
+#include "route/router.h"
+
+namespace millrace::ingest {
+
+/// Held by one request of the process while it is larger than a worker's pool.
+using LargeRequestToken = std::atomic<bool>;
+
+struct IngestParts {
+  io::Io io;
+  route::Router router;                      // to an index of lanes
+  std::vector<std::unique_ptr<Lane>> lanes;  // by index of [[match]]
+  std::unique_ptr<Unmatched> unmatched;      // null: unmatched = "drop"
+  buffer::BlockPool& pool;
+  buffer::CommitThread& commits;
+  metrics::Cells& cells;  // of the loop thread
+  LargeRequestToken& large_token;
+  std::function<void()> request_submit;  // submit() is wanted at the end of this turn
+  std::function<void()> wake_for_room;   // any thread: room_came() is wanted on the loop
+};
+
+class Ingest {
+ public:
+  static constexpr uint64_t kPoolBytesMax = 64ULL << 20;
+
+  explicit Ingest(IngestParts parts);
+  ~Ingest();
+
+  /// The door for one listener; lives as long as the Ingest. Set its replies before it receives.
+  class Inlet : public input::Receiver {
+   public:
+    explicit Inlet(Ingest& ingest) : ingest_(ingest) {}
+    void answer_to(input::Replies& replies) { replies_ = &replies; }
+    input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
+
+   private:
+    friend class Ingest;
+    Ingest& ingest_;
+    input::Replies* replies_ = nullptr;
+  };
+  Inlet& add_inlet();
+
+  /// Hands open batches to the commit thread.
+  void submit();
+  /// The commit thread has finished something.
+  void commits_done();
+  /// Seals what is old, proves idle logs. Every 100 ms.
+  void tick();
+  /// Seals all staged chunks; the number of them. They are queued when pending() is empty again.
+  size_t seal_all(buffer::SealReason reason);
+  /// True when nothing waits for a commit.
+  bool idle() const;
+  /// Room may have come: offers kept messages again.
+  void room_came();
+
+ private:
+  enum class Admission : uint8_t { kYes, kNotNow, kRefused };
+
+  input::Verdict receive(const input::Message& message, input::Ticket ticket,
+                         input::Replies& replies);
+  Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
+  Admission wait_for_room(buffer::Log& log);
+  bool append_matched(Lane& lane, const input::Message& message, input::EntryReader& reader,
+                      uint64_t& stored);
+  bool append_unmatched(const input::Message& message, input::EntryReader& reader,
+                        uint64_t& stored);
+  void append_raw(Lane& lane, const input::Message& message);
+  void count(const input::EntryCounts& counts, uint64_t stored);
+  input::EntryReader reader_of(const input::Message& message) const;
+  void complete(const buffer::Batch& batch, bool durable);
+
+  IngestParts parts_;
+  std::vector<std::unique_ptr<Inlet>> inlets_;
+  std::vector<buffer::Log*> logs_;
+  Pending pending_;
+  bool blocked_ = false;
+};
+
+}  // namespace millrace::ingest

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Ingest does between messages: batches, completions, time.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "ingest/ingest.h"
+
+namespace millrace::ingest {
+
+using metrics::Metric;
+
+Ingest::Ingest(IngestParts parts) : parts_(std::move(parts)) {
+  for (const auto& lane : parts_.lanes) {
+    logs_.push_back(&lane->log());
+  }
+  if (parts_.unmatched != nullptr) logs_.push_back(&parts_.unmatched->log());
+}
+
+Ingest::~Ingest() = default;
+
+Ingest::Inlet& Ingest::add_inlet() { return *inlets_.emplace_back(std::make_unique<Inlet>(*this)); }
+
+input::EntryReader Ingest::reader_of(const input::Message& message) const {
+  const uint64_t now_us = parts_.io.clock.wall_us();
+  const EventTime now{.seconds = static_cast<int64_t>(now_us / 1'000'000),
+                      .nanoseconds = static_cast<uint32_t>(now_us % 1'000'000 * 1000)};
+  return input::EntryReader(message, now);
+}
+
+void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
+  metrics::Cells& cells = parts_.cells;
+  cells.add(Metric::kReceivedEntries, stored);
+  cells.add(Metric::kDiscardedNotEntry, counts.not_an_entry);
+  cells.add(Metric::kDiscardedNotMap, counts.not_a_map);
+  cells.add(Metric::kDiscardedBadTime, counts.invalid_time);
+  cells.add(Metric::kDiscardedTruncated, counts.truncated);
+  cells.add(Metric::kOddTime, counts.odd_times);
+}
+
+void Ingest::submit() {
+  for (buffer::Log* log : logs_) {
+    log->submit(parts_.commits);
+  }
+}
+
+void Ingest::commits_done() {
+  for (buffer::CommitThread::Completion& done : parts_.commits.take_completions()) {
+    auto& log = static_cast<buffer::Log&>(*done.target);
+    log.completed(*done.batch, done.durable);
+    complete(*done.batch, done.durable);
+    // What was laid out behind a commit that failed is never written either.
+    if (!done.durable && log.appender().has_batch()) {
+      complete(*log.appender().close_batch(), false);
+    }
+  }
+  submit();
+  if (blocked_) room_came();
+}
+
+// Every request of a commit is answered, in the order of their arrival.
+void Ingest::complete(const buffer::Batch& batch, bool durable) {
+  for (const uint64_t id : batch.requests) {
+    const PendingRequest request = pending_.complete(id);
+    if (request.large) parts_.large_token = false;
+    if (durable) {
+      request.replies->stored(request.ticket);
+    } else {
+      request.replies->failed(request.ticket);
+    }
+  }
+}
+
+void Ingest::room_came() {
+  blocked_ = false;  // a message that still finds no room sets it again
+  for (const auto& inlet : inlets_) {
+    if (inlet->replies_ != nullptr) inlet->replies_->resume();
+  }
+}
+
+void Ingest::tick() {
+  const uint64_t now = parts_.io.clock.running_ms();
+  for (const auto& lane : parts_.lanes) {
+    const config::Buffer& options = lane->options();
+    if (options.flush_mode == config::FlushMode::kInterval && now >= options.flush_interval_ms &&
+        !lane->log().failed()) {
+      lane->log().appender().seal_older_than(now - options.flush_interval_ms,
+                                             buffer::SealReason::kInterval);
+    }
+  }
+  if (parts_.unmatched != nullptr && now >= Unmatched::kFlushIntervalMs &&
+      !parts_.unmatched->log().failed()) {
+    parts_.unmatched->log().appender().seal_older_than(now - Unmatched::kFlushIntervalMs,
+                                                       buffer::SealReason::kInterval);
+  }
+  for (buffer::Log* log : logs_) {
+    if (log->wants_pad()) log->appender().put_pad();
+    log->publish_counts();
+  }
+  submit();
+  if (blocked_) room_came();
+}
+
+size_t Ingest::seal_all(buffer::SealReason reason) {
+  size_t sealed = 0;
+  for (buffer::Log* log : logs_) {
+    if (!log->failed()) sealed += log->appender().seal_all(reason);
+  }
+  submit();
+  return sealed;
+}
+
+bool Ingest::idle() const {
+  return pending_.size() == 0 &&
+         std::none_of(logs_.begin(), logs_.end(), [](const buffer::Log* log) {
+           return log->commit_under_way() || (log->appender().has_batch() && !log->failed());
+         });
+}
+
+}  // namespace millrace::ingest
