@@ -76,7 +76,8 @@ class ErrorTable(IntegrationCase):
             with self.subTest(str(action)):
                 senders.append(self.check_tried_again(endpoint, millrace, action, f"s{number}",
                                                       len(endpoint.requests())))
-        stored_in_vain = sum(entry.stored and entry.outcome != "ok" for entry in endpoint.requests())
+        stored_in_vain = sum(entry.stored and entry.outcome != "ok"
+                             for entry in endpoint.requests())
         self.assertGreater(stored_in_vain, 0)
         self.assert_all_well(endpoint, senders, repeats=stored_in_vain)
         self.assert_one_put_per_chunk(endpoint, millrace)
@@ -193,7 +194,7 @@ class Service(IntegrationCase):
         millrace.wait_idle()
         self.assertEqual(self.assert_all_well(endpoint, senders).delivered, 100)
         self.assertEqual([entry.outcome for entry in endpoint.requests()], ["ok", "ok"])
-        self.assertEqual(millrace.output()["last_error"], [millrace.output()["last_error"][0]])
+        self.assertFalse(any(millrace.output()["last_error"]))
 
     def test_endpoint_is_away_then_comes_back(self):
         with socket.create_server(("127.0.0.1", 0)) as place:

@@ -44,7 +44,7 @@ SHARDS = 7
 
 
 class Load:
-    """The clients of one cycle, each on its thread, until millrace goes away or stop() is called."""
+    """The clients of one cycle, each on its thread, until millrace goes away or finish()."""
 
     def __init__(self, senders, port):
         self._senders = senders
@@ -93,8 +93,9 @@ class KillLoop:
             "flush_interval": "100ms"})
         self._millrace = Millrace(directory, [match], system={"workers": options.workers})
         self._senders = [
-            NumberedSender(f"client{n}", f"app.kill{n}", per_message=self._random.choice([5, 20, 50]),
-                           window=8, modes=("packed", "forward", "gzip"))
+            NumberedSender(f"client{n}", f"app.kill{n}", window=8,
+                           per_message=self._random.choice([5, 20, 50]),
+                           modes=("packed", "forward", "gzip"))
             for n in range(CLIENTS)]
         self._abandoned = []
         self._boundaries = []  # for each kill: requests the endpoint had got by then

@@ -11,7 +11,8 @@ from strict_kinesis import DEFAULT_CREDENTIALS, StrictKinesis
 KEY_ID, (SECRET, _) = next(iter(DEFAULT_CREDENTIALS.items()))
 
 
-def client(url, *, key_id=KEY_ID, secret=SECRET, token=None, region="us-east-1", attempts=1, **more):
+def client(url, *, key_id=KEY_ID, secret=SECRET, token=None, region="us-east-1", attempts=1,
+           **more):
     return botocore.session.Session().create_client(
         "kinesis", region_name=region, endpoint_url=url, aws_access_key_id=key_id,
         aws_secret_access_key=secret, aws_session_token=token,

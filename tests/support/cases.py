@@ -66,7 +66,7 @@ class CountingResult(unittest.TextTestResult):
 
 
 def main(file):
-    """Runs the cases of the program's own file; arguments: [--no-judges] [-q] [Class[.method]...]."""
+    """Runs the cases of the program's own file; arguments: [--no-judges] [-q] [Class[.method]]."""
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
     loader = unittest.TestLoader()
     module = sys.modules["__main__"]

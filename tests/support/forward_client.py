@@ -188,7 +188,7 @@ class NumberedSender:
             frame = packed_frame(self.tag, entries, option)
         return Message(first, count, chunk, frame)
 
-    def run(self, port, keep_going, on_ack=lambda: None):
+    def run(self, port, keep_going, on_ack=lambda: None, timeout=60):
         """Sends while keep_going() says so, then waits for the acks of what is in flight.
 
         Raises ConnectionError or OSError when the server goes away.
@@ -196,7 +196,7 @@ class NumberedSender:
         again = deque(self.doubtful)
         self.doubtful.clear()
         try:
-            with ForwardClient(port) as client:
+            with ForwardClient(port, timeout=timeout) as client:
                 self._exchange(client, again, keep_going, on_ack)
         finally:
             self.doubtful.extend(again)

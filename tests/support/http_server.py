@@ -224,7 +224,7 @@ class HttpServer:
             return len(self._connections)
 
     def close_idle(self):
-        """Closes every connection that waits for a request, as a server does after its idle time."""
+        """Closes the connections that wait for a request, as a server does after its idle time."""
         with self._lock:
             idle = [one for one in self._connections.values() if one.idle]
         for connection in idle:

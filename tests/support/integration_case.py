@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of the integration tests: a directory, a binary, an endpoint, and what they must agree on."""
+"""The base of the integration tests: a directory, the binary, an endpoint, common checks."""
 import os
 import shutil
 import tempfile

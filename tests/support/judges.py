@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls the judges: foreign senders, a foreign Kinesis, foreign readers. See tests/judges/install."""
+"""Calls the judges: foreign senders, a foreign Kinesis, foreign readers."""
 import base64
 import json
 import os

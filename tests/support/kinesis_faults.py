@@ -4,8 +4,8 @@
 An action is written as JSON:
 
     "ok"                                  the good answer
-    500 | 502 | 503 | 504 | 413           that status, nothing stored (500 and 503 as AWS words them,
-                                          the others as a proxy: a page of HTML)
+    500 | 502 | 503 | 504 | 413           that status, nothing stored (500 and 503 as AWS words
+                                          them, the others as a proxy: a page of HTML)
     "AccessDeniedException"               that error with status 400, nothing stored
     {"error": NAME, "status": N, "message": TEXT}
     {"do": "drop"} {"do": "reset"}        connection ended, nothing stored

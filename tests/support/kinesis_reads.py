@@ -24,7 +24,7 @@ def _shard(stream, shard_id):
     for shard in stream.shards:
         if shard.shard_id == shard_id:
             return shard
-    raise Refused("ResourceNotFoundException", f"Shard {shard_id} in stream {stream.name} not found.")
+    raise Refused("ResourceNotFoundException", f"Shard {shard_id} not found.")
 
 
 def describe_stream_summary(endpoint, body):
@@ -50,8 +50,8 @@ def get_shard_iterator(endpoint, body):
     stream = _stream(endpoint, body)
     shard = _shard(stream, body.get("ShardId"))
     try:
-        index = start_index(shard, body.get("ShardIteratorType"), body.get("StartingSequenceNumber"),
-                            body.get("Timestamp"))
+        index = start_index(shard, body.get("ShardIteratorType"),
+                            body.get("StartingSequenceNumber"), body.get("Timestamp"))
     except (TypeError, ValueError) as error:
         raise Refused("InvalidArgumentException", f"iterator: {error}") from None
     return {"ShardIterator": make_iterator(stream, shard, index)}

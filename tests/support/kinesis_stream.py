@@ -66,7 +66,8 @@ class Shard:
 
     def to_json(self):
         told = {"ShardId": self.shard_id,
-                "HashKeyRange": {"StartingHashKey": str(self.start), "EndingHashKey": str(self.end)},
+                "HashKeyRange": {"StartingHashKey": str(self.start),
+                                 "EndingHashKey": str(self.end)},
                 "SequenceNumberRange": {"StartingSequenceNumber": str(FIRST_SEQUENCE)}}
         if self.parent is not None:
             told["ParentShardId"] = f"shardId-{self.parent:012d}"
@@ -79,7 +80,8 @@ class Shard:
         self.bytes_bucket.refill(now)
         self.records_bucket.refill(now)
         # A record above the rate passes when the bucket is full, as a large record does in AWS.
-        if self.records_bucket.level < 1 or self.bytes_bucket.level < min(size, self.bytes_bucket.rate):
+        needed = min(size, self.bytes_bucket.rate)
+        if self.records_bucket.level < 1 or self.bytes_bucket.level < needed:
             return False
         self.records_bucket.level -= 1
         self.bytes_bucket.level -= size
@@ -90,8 +92,8 @@ class Stream:
     def __init__(self, name, shard_count):
         self.name = name
         width = 2 ** 128 // shard_count
-        self.shards = [Shard(n, n * width, HASH_END if n == shard_count - 1 else (n + 1) * width - 1)
-                       for n in range(shard_count)]
+        self.shards = [Shard(n, n * width, (n + 1) * width - 1) for n in range(shard_count)]
+        self.shards[-1].end = HASH_END
         self._next = 0
 
     def shard_of(self, key, explicit_hash=None):

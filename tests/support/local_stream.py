@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what millrace's `local` output wrote: files local.<8 digits>.jsonl of GetRecords entries."""
+"""Reads what the `local` output wrote: files local.<8 digits>.jsonl of GetRecords entries."""
 import base64
 import json
 import os

@@ -76,8 +76,8 @@ class Oracle:
             self._seen[sender.name][n] += 1
 
     def verdict(self, abandoned=()):
-        """`abandoned`: (sender name, first, count) of messages that were never acked nor sent again;
-        each may be there whole or not at all."""
+        """`abandoned`: (sender name, first, count) of messages never acked nor sent again; each
+        may be there whole or not at all."""
         verdict = self._verdict
         for name, sender in self._senders.items():
             seen = self._seen[name]

@@ -61,7 +61,8 @@ def _required_headers(headers):
 
 def _expected_signature(request, signed, credentials, region):
     auth = SigV4Auth(Credentials(*credentials), "kinesis", region)
-    given = AWSRequest(method=request.method, url=f"http://{request.headers['host']}{request.target}",
+    given = AWSRequest(method=request.method,
+                       url=f"http://{request.headers['host']}{request.target}",
                        headers={name: request.headers[name] for name in signed}, data=request.body)
     given.context["timestamp"] = request.headers["x-amz-date"]
     return auth.signature(auth.string_to_sign(given, auth.canonical_request(given)), given)
@@ -89,7 +90,7 @@ def check_signature(request, credentials, region, now):
                       "The security token included in the request is invalid.")
     if date != headers["x-amz-date"][:8] or scope_region != region or service != "kinesis":
         raise Refused("InvalidSignatureException",
-                      f"Credential should be scoped to {headers['x-amz-date'][:8]}/{region}/kinesis.")
+                      f"Credential should be scoped to a valid region ({region}) and date.")
     signed = signed.split(";")
     missing = _required_headers(headers) - set(signed)
     if missing or signed != sorted(signed) or not set(signed) <= set(headers):

@@ -131,7 +131,8 @@ class StrictKinesis:
             raise self._violation("an Expect header")
         check_signature(request, self.credentials, self.region, self.now())
         target = request.headers.get("x-amz-target", "")
-        if request.headers.get("content-type") != CONTENT_TYPE or not target.startswith(TARGET_PREFIX):
+        content_type = request.headers.get("content-type")
+        if content_type != CONTENT_TYPE or not target.startswith(TARGET_PREFIX):
             raise Refused("UnknownOperationException", f"target {target!r}")
         entry.operation = target[len(TARGET_PREFIX):]
         body = self._parse_body(request.body)
@@ -190,7 +191,8 @@ class StrictKinesis:
         try:
             data = binascii.a2b_base64(body.get("Data").encode("ascii"), strict_mode=True)
             # Strict mode lets bits through that the last quantum leaves over.
-            if data and base64.b64encode(data[-(len(data) % 3 or 3):]).decode() != body["Data"][-4:]:
+            last = base64.b64encode(data[-(len(data) % 3 or 3):]).decode()
+            if data and last != body["Data"][-4:]:
                 raise ValueError("not the shortest form")
         except (AttributeError, ValueError) as error:
             raise Refused("SerializationException", f"Data is not base64: {error}") from None
@@ -202,7 +204,7 @@ class StrictKinesis:
             raise self._violation("ExplicitHashKey")
         if entry.size > self.record_limit:
             raise Refused("ValidationException",
-                          f"data and partitionKey have {entry.size} bytes, limit {self.record_limit}")
+                          f"data and partitionKey: {entry.size} bytes, limit {self.record_limit}")
         return key, data
 
     def _store(self, body, key, data, entry):

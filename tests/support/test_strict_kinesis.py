@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The strict Kinesis endpoint judged by botocore's own Kinesis client, and by bytes it never sends."""
+"""The strict Kinesis endpoint judged by botocore's Kinesis client, and by bytes it never sends."""
 import hashlib
 import http.client
 import json
@@ -91,7 +91,8 @@ class Refusals(EndpointCase):
         endpoint = self.start()
         for offset, text in ((1200, "Signature expired"), (-1200, "Signature not yet current")):
             endpoint.clock_offset = offset
-            response = self.refused("InvalidSignatureException", lambda: put(self.client(endpoint.url)))
+            response = self.refused("InvalidSignatureException",
+                                    lambda: put(self.client(endpoint.url)))
             self.assertIn(text, response["Error"]["Message"])
             self.assertIn("date", response["ResponseMetadata"]["HTTPHeaders"])
         endpoint.clock_offset = 200
@@ -123,7 +124,8 @@ class Refusals(EndpointCase):
         self.refused("ValidationException", lambda: put(kinesis, ExplicitHashKey="0"))
         self.assertEqual(len(endpoint.violations()), 1)
         endpoint.allow_explicit_hash_key = True
-        self.assertEqual(put(kinesis, "foo", ExplicitHashKey="0")["ShardId"], "shardId-000000000000")
+        reply = put(kinesis, "foo", ExplicitHashKey="0")
+        self.assertEqual(reply["ShardId"], "shardId-000000000000")
 
     def test_throttling_by_records_and_bytes(self):
         endpoint = self.start()

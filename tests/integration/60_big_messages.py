@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Messages up to the limits and just above: nothing lost, memory bounded, the peak printed."""
+import gzip
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import cases
+from forward_client import event_time, expected_json, forward_frame, message_frame, pack
+from integration_case import IntegrationCase
+from local_stream import read_payloads
+from millrace import local_match
+from waiting import until
+
+MIB = 1 << 20
+FRAME_LIMIT = 64 * MIB  # the default
+TAG = "app.big"
+SECONDS = 1700000000
+CHUNK = {"chunk": "big-1"}
+
+
+def record(n, text_bytes=1000):
+    return {"n": n, "text": "x" * text_bytes}
+
+
+def entry(n, text_bytes=1000):
+    return pack([event_time(SECONDS + n, 1), record(n, text_bytes)])
+
+
+def payload(n, text_bytes=1000):
+    return expected_json(TAG, SECONDS + n, 1, record(n, text_bytes))
+
+
+class Payload:
+    """Entries of exactly `total` bytes: equal ones, and a last one that fills up."""
+
+    def __init__(self, total):
+        sized = len(entry(100000))
+        self.count = total // sized
+        parts = [entry(100000 + n) for n in range(self.count - 1)]
+        rest = total - sum(len(one) for one in parts)
+        self.last_text = 1000 + rest - sized
+        parts.append(entry(100000 + self.count - 1, self.last_text))
+        self.data = b"".join(parts)
+        assert len(self.data) == total, (len(self.data), total)
+
+    def expected(self):
+        return ([payload(100000 + n) for n in range(self.count - 1)] +
+                [payload(100000 + self.count - 1, self.last_text)])
+
+
+def packed(data, option):
+    return (b"\x93" + pack(TAG) + b"\xc6" + len(data).to_bytes(4, "big") + data + pack(option))
+
+
+def frame_of_exactly(total, option):
+    body = Payload(total - len(packed(b"", option)))
+    return packed(body.data, option), body
+
+
+class BigMessages(IntegrationCase):
+    def start(self, **source):
+        self.output = os.path.join(self.directory, "output")
+        self.instance = self.millrace([local_match(self.output)], source=source)
+
+    def send(self, frame, chunk=CHUNK["chunk"]):
+        with self.connect(self.instance, timeout=120) as client:
+            client.send(frame)
+            self.assertEqual(client.wait_acks(1), [chunk])
+
+    def refused(self, frame):
+        """Sent, never acked, the connection closed."""
+        with self.connect(self.instance, timeout=120) as client:
+            try:
+                client.send(frame)
+                client.wait_closed()
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+            self.assertEqual(client.acks, [])
+
+    def check_output(self, expected):
+        def payloads():
+            return read_payloads(self.output) if os.path.isdir(self.output) else []
+        self.instance.wait_idle(120)
+        until(lambda: len(payloads()) >= len(expected), f"{len(expected)} events", 60, 0.2)
+        # Several flush threads write chunks in any order; within one the order holds.
+        found = payloads()
+        self.assertEqual(len(found), len(expected))
+        self.assertEqual(set(found), set(expected))
+
+    def print_peak(self, what):
+        peak = self.instance.memory_peak_bytes()
+        print(f"    {what}: peak RSS {peak / MIB:.0f} MiB", flush=True)
+        return peak
+
+    def test_frame_of_exactly_the_limit(self):
+        self.start()
+        frame, body = frame_of_exactly(FRAME_LIMIT, CHUNK)
+        self.assertEqual(len(frame), FRAME_LIMIT)
+        self.send(frame)
+        self.print_peak("PackedForward frame of 64 MiB")
+        self.check_output(body.expected())
+        self.print_peak("PackedForward frame of 64 MiB, delivered")
+
+    def test_gzip_that_inflates_to_the_frame_limit(self):
+        self.start()
+        body = Payload(FRAME_LIMIT)
+        option = {**CHUNK, "compressed": "gzip"}
+        self.send(packed(gzip.compress(body.data, 1), option))
+        self.print_peak("gzip of 64 MiB")
+        self.check_output(body.expected())
+        self.print_peak("gzip of 64 MiB, delivered")
+
+    def test_frame_one_byte_over_the_limit_is_refused(self):
+        self.start(frame_limit="1m")
+        good, body = frame_of_exactly(MIB, CHUNK)
+        bad, _ = frame_of_exactly(MIB + 1, {"chunk": "big-2"})
+        self.send(good)
+        self.refused(bad)
+        self.send(message_frame(TAG, event_time(SECONDS + 1, 1), record(1), {"chunk": "after"}),
+                  "after")
+        self.assertIn("frame_limit", self.instance.log())
+        self.check_output(body.expected() + [payload(1)])
+
+    def test_gzip_inflating_to_its_limit_and_one_byte_over(self):
+        self.start(decompression_size_limit="8m")
+        body = Payload(8 * MIB)
+        option = {**CHUNK, "compressed": "gzip"}
+        self.send(packed(gzip.compress(body.data, 1), option))
+        over = Payload(8 * MIB + 1)
+        self.refused(packed(gzip.compress(over.data, 1), {**option, "chunk": "big-2"}))
+        bomb = gzip.compress(bytes(256 * MIB), 9)
+        self.refused(packed(bomb, {**option, "chunk": "big-3"}))
+        self.assertIn("decompression_size_limit", self.instance.log())
+        self.check_output(body.expected())
+        self.print_peak("gzip bomb of 256 MiB against a limit of 8 MiB")
+
+    def test_several_clients_with_large_messages_at_once(self):
+        self.start(receive_memory_limit="32m")
+        expected, clients = [], []
+        for number in range(8):
+            body = Payload(8 * MIB + number * 1000)
+            expected += body.expected()
+            client = self.connect(self.instance, timeout=120)
+            clients.append((client, packed(body.data, {"chunk": f"many-{number}"})))
+        # All halves first: 32 MiB of unfinished frames, as much as may be held.
+        for client, frame in clients:
+            client.send(frame[:4 * MIB])
+        for number, (client, frame) in enumerate(clients):
+            client.send(frame[4 * MIB:])
+            self.assertEqual(client.wait_acks(1), [f"many-{number}"])
+        self.print_peak("eight clients with 8 MiB each")
+        self.instance.wait_idle(120)
+        self.assertEqual(sorted(read_payloads(self.output)), sorted(expected))
+
+
+class BigEvents(IntegrationCase):
+    def test_event_of_900_kib_is_a_record_of_its_own(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint)
+        sizes = {1: 100, 2: 900 * 1024, 3: 100}
+        entries = [[event_time(SECONDS + n, 1), record(n, size)] for n, size in sizes.items()]
+        with self.connect(millrace) as client:
+            client.send(forward_frame(TAG, entries, CHUNK))
+            client.wait_acks(1)
+        millrace.wait_idle()
+        self.assertEqual(self.payloads(endpoint), [payload(n, size) for n, size in sizes.items()])
+        self.assertEqual(millrace.dead(), {})
+        self.assert_one_put_per_chunk(endpoint, millrace)
+
+    def test_event_that_fills_a_record_to_the_last_byte(self):
+        # data + key = 20 + (2 + 36) + fragment + 36, and 10 bytes of the fragment are its head
+        room = MIB - 20 - 38 - 36 - 10
+        fits = room - len(payload(1, 0))
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint)
+        with self.connect(millrace) as client:
+            client.send(message_frame(TAG, event_time(SECONDS + 1, 1), record(1, fits), CHUNK))
+            client.send(message_frame(TAG, event_time(SECONDS + 2, 1), record(2, fits + 1),
+                                      {"chunk": "over"}))
+            client.wait_acks(2)
+        millrace.wait_idle()
+        self.assertEqual([entry.size for entry in endpoint.requests()], [MIB])
+        self.assertEqual(self.payloads(endpoint), [payload(1, fits)])
+        (_, data), = until(millrace.dead, "the larger one in dead/").values()
+        self.assertIn(payload(2, fits + 1), data)
+
+    def test_event_of_2_mib_is_in_dead_and_durable_before_its_ack(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint)
+        sizes = {1: 100, 2: 2 * MIB, 3: 100}
+        entries = [[event_time(SECONDS + n, 1), record(n, size)] for n, size in sizes.items()]
+        with self.connect(millrace) as client:
+            client.send(forward_frame(TAG, entries, CHUNK))
+            client.wait_acks(1)
+        millrace.kill()  # whatever was not durable at the ack is gone now
+        millrace.start()
+        millrace.wait_idle()
+        until(lambda: len(self.payloads(endpoint)) == 2, "its neighbours in the stream")
+        self.assertEqual(sorted(self.payloads(endpoint)), [payload(1, 100), payload(3, 100)])
+        (path, (told, data)), = until(millrace.dead, "it is in dead/").items()
+        self.assertIn(payload(2, 2 * MIB), data)
+        self.assertEqual(told["records"], 1)
+        self.assertTrue(told["reason"])
+        print(f"    reason in {os.path.basename(path)}: {told['reason']}", flush=True)
+        self.assertEqual(millrace.finished("D"), [os.path.basename(path)[:-len(".json")]])
+
+    def test_tag_that_no_match_takes_is_in_dead(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint, pattern="app.**")
+        with self.connect(millrace) as client:
+            client.send(message_frame("other.tag", SECONDS, {"n": 1}, CHUNK))
+            client.wait_acks(1)
+        millrace.kill()
+        millrace.start()
+        millrace.flush()
+        (_, (told, data)), = until(millrace.dead, "it is in dead/").items()
+        self.assertIn(b"other.tag", data + repr(told).encode())
+        self.assertTrue(told["reason"])
+        self.assertEqual(endpoint.requests(), [])
+
+
+if __name__ == "__main__":
+    cases.main(__file__)

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Starts that must be refused: one clear sentence, the documented exit code, nothing lost."""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import cases
+from forward_client import NumberedSender
+from integration_case import IntegrationCase
+from millrace import binary, kinesis_match, local_match
+from waiting import until
+
+EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_TAKEN = 69, 73, 75
+EXIT_PERMISSION, EXIT_CONFIG = 77, 78
+NOBODY = 65534
+FULL_BYTES = 96 << 20
+
+
+def in_own_mounts(commands):
+    """A command prefix that runs the program in a mount namespace after these shell commands."""
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+            f'{commands}; exec "$@"', "sh"]
+
+
+class Refusals(IntegrationCase):
+    def assert_refused(self, instance, code, *words):
+        """Ended by itself with that code; the last log line says why, in one line."""
+        self.assertEqual(instance.wait_exit(30), code)
+        lines = [line for line in instance.log().splitlines() if line.strip()]
+        for word in words:
+            self.assertIn(str(word), lines[-1])
+        self.assertFalse([line for line in lines if "Sanitizer" in line or "CHECK" in line])
+        print(f"    {lines[-1]}", flush=True)
+
+    def launch(self, name, prefix=(), matches=None, **options):
+        instance = self.millrace(matches or [local_match()], name=name, start=False, **options)
+        return instance.launch(prefix)
+
+    def test_second_instance(self):
+        first = self.millrace([local_match()], name="first")
+        sender = self.send_events(first, 100)
+        second = self.millrace([local_match()], name="second", start=False)
+        second.root = first.root
+        second.configure([local_match()])
+        second.launch()
+        self.assert_refused(second, EXIT_TAKEN, first.pid, first.root)
+        # By another name for the same directory too.
+        os.symlink(first.root, os.path.join(self.directory, "alias"))
+        third = self.millrace([local_match()], name="third", start=False)
+        third.root = os.path.join(self.directory, "alias")
+        third.configure([local_match()])
+        third.launch()
+        self.assert_refused(third, EXIT_TAKEN, first.pid)
+        self.assertTrue(first.is_alive())
+        first.wait_idle()
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(sender.acked_events, 100)
+
+    def test_lock_of_a_killed_instance_is_taken_over(self):
+        first = self.millrace([local_match()])
+        first.kill()
+        first.start()
+        self.assertEqual(first.stop(), 0)
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            instance = self.launch("taken", source={"port": port})
+            self.assert_refused(instance, EXIT_NOT_REACHABLE, port)
+        instance.start()
+        self.assertEqual(instance.port, port)
+
+    def test_root_dir_is_a_file(self):
+        instance = self.millrace([local_match()], name="file", start=False)
+        os.rmdir(instance.root)
+        with open(instance.root, "w", encoding="utf-8"):
+            pass
+        self.assert_refused(instance.launch(), EXIT_CANNOT_CREATE, instance.root)
+
+    def test_parent_of_root_dir_is_a_file(self):
+        instance = self.millrace([local_match()], name="parent", start=False)
+        instance.root = os.path.join(instance.config_path, "root")
+        instance.configure([local_match()])
+        self.assert_refused(instance.launch(), EXIT_CANNOT_CREATE, instance.root)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_root_dir_of_another_user(self):
+        instance = self.millrace([local_match()], name="owner", start=False)
+        os.chmod(self.directory, 0o755)
+        os.chmod(instance.root, 0o755)
+        program = shutil.copy(binary(), os.path.join(self.directory, "program"))
+        self.addCleanup(os.environ.update, {"MILLRACE": os.environ.get("MILLRACE", binary())})
+        os.environ["MILLRACE"] = program
+        instance.launch(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"])
+        self.assert_refused(instance, EXIT_PERMISSION, instance.root)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_root_dir_on_a_read_only_file_system(self):
+        instance = self.millrace([local_match()], name="readonly", start=False)
+        instance.launch(in_own_mounts(f"mount -t tmpfs -o ro tmpfs {instance.root}"))
+        self.assert_refused(instance, EXIT_CANNOT_CREATE, instance.root)
+
+    def test_configuration_errors(self):
+        wrong = {"unknown key": ([dict(local_match(), pathh="/x")], {}, "pathh"),
+                 "unknown type": ([dict(local_match(), type="lokal")], {}, "lokal"),
+                 "size": ([local_match(buffer={"chunk_limit_size": "3q"})], {}, "chunk_limit_size"),
+                 "workers": ([local_match()], {"workers": 0}, "workers")}
+        for name, (matches, system, word) in wrong.items():
+            with self.subTest(name):
+                instance = self.launch(name, matches=matches, system=system)
+                self.assertEqual(instance.wait_exit(30), EXIT_CONFIG)
+                self.assertIn(word, instance.log())
+                self.assertIn(instance.config_path, instance.log())
+
+    def test_configuration_file_is_missing(self):
+        instance = self.millrace([local_match()], name="missing", start=False)
+        os.unlink(instance.config_path)
+        instance.launch()
+        self.assertEqual(instance.wait_exit(30), EXIT_CONFIG)
+        self.assertIn(instance.config_path, instance.log())
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")
+class FullDisk(IntegrationCase):
+    """A small file system of its own below root_dir, seen by this process too."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.place("disk")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_BYTES}", "tmpfs", self.disk],
+                       check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=False)
+
+    def start_on_disk(self, endpoint):
+        """Its log and configuration stay outside."""
+        matches = [kinesis_match(endpoint.url)]
+        instance = self.millrace(matches, start=False)
+        instance.root = self.disk
+        instance.configure(matches)
+        return instance.start()
+
+    def test_full_disk_stops_acks_and_loses_nothing(self):
+        endpoint = self.endpoint()
+        endpoint.gate.hold("before")
+        millrace = self.start_on_disk(endpoint)
+        sender = NumberedSender("full", "app.full", text_bytes=2000)
+        # Without a reader of the buffer the acks stop when the disk is full; the client's own
+        # time-out then ends the connection, as an agent's would.
+        with self.assertRaises(OSError):
+            sender.run(millrace.port, lambda: True, timeout=5)
+        self.assertTrue(millrace.is_alive())
+        self.assertGreater(sender.acked_events, 0)
+        self.assertGreater(len(sender.doubtful), 0)
+        self.assertGreater(millrace.output()["queued_chunks"], 0)
+        print(f"    {sender.acked_events} events acked on {FULL_BYTES >> 20} MiB", flush=True)
+        endpoint.gate.release()
+        # Delivery frees space, and the same messages are taken when they come again.
+        until(lambda: self.finishes(sender, millrace), "the rest is taken", 60)
+        millrace.wait_idle(60)
+        verdict = self.assert_all_well(endpoint, [sender], repeats=None)
+        self.assertEqual(verdict.delivered, sender.sent_events)
+        self.assertEqual(millrace.stop(), 0)
+
+    @staticmethod
+    def finishes(sender, millrace):
+        try:
+            sender.run(millrace.port, lambda: False, timeout=5)
+        except OSError:
+            return False
+        return not sender.doubtful
+
+    def test_start_on_a_full_disk_delivers_what_is_there(self):
+        endpoint = self.endpoint()
+        endpoint.gate.hold("before")
+        millrace = self.start_on_disk(endpoint)
+        sender = self.send_events(millrace, 2000)
+        millrace.kill()
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb") as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 20))
+            except OSError:
+                pass
+        endpoint.gate.release()
+        until(endpoint.is_quiet, "the held requests are over")
+        millrace.start()
+        millrace.wait_delivered(60)
+        self.assertEqual(self.assert_all_well(endpoint, [sender], repeats=None).delivered, 2000)
+        os.unlink(filler)
+        self.send_events(millrace, 100, name="after")
+
+
+if __name__ == "__main__":
+    cases.main(__file__)
