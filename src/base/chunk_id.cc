@@ -7,10 +7,10 @@
 
 namespace millrace {
 
-ChunkId ChunkId::make(uint64_t wall_us, uint64_t random_high, uint64_t random_low) {
+ChunkId ChunkId::make(uint64_t wall_us, const std::array<uint64_t, 2>& random) {
   ChunkId id;
-  store_be<uint64_t>(id.bytes.data(), wall_us << 12 | (random_high & 0xfff));
-  store_be<uint64_t>(id.bytes.data() + 8, random_low);
+  store_be<uint64_t>(id.bytes.data(), wall_us << 12 | (random[0] & 0xfff));
+  store_be<uint64_t>(id.bytes.data() + 8, random[1]);
   return id;
 }
 

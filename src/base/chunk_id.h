@@ -16,8 +16,9 @@ namespace millrace {
 struct ChunkId {
   std::array<uint8_t, 16> bytes{};
 
-  /// `wall_us` is microseconds since 1970; `random` supplies the other 76 bits.
-  static ChunkId make(uint64_t wall_us, uint64_t random_high, uint64_t random_low);
+  /// `wall_us` is microseconds since 1970; 12 bits of the first random number and all of the second
+  /// make the rest. An array, since the order of evaluation of arguments is not defined.
+  static ChunkId make(uint64_t wall_us, const std::array<uint64_t, 2>& random);
   static ChunkId from_bytes(std::string_view sixteen);
 
   std::string hex() const;   // 32 characters

@@ -89,7 +89,7 @@ StagedChunk& Appender::open_chunk(const StageTarget& target) {
   chunk->seq = uint64_t{epoch_} << kEpochShift | next_counter_++;
   const uint64_t now_us = io_.clock.wall_us();
   OpenPayload open;
-  open.id = ChunkId::make(now_us, io_.random.next(), io_.random.next());
+  open.id = ChunkId::make(now_us, {io_.random.next(), io_.random.next()});
   open.created_us = now_us;
   open.payload_format = target.profile->payload_format;
   open.tail = target.profile->tail;

@@ -93,7 +93,7 @@ void Recovery::seal_unsealed(Batch& batch) {
     if (!chunk.open) {
       const uint64_t now_us = io_.clock.wall_us();
       chunk.open = OpenPayload{};
-      chunk.open->id = ChunkId::make(now_us, io_.random.next(), io_.random.next());
+      chunk.open->id = ChunkId::make(now_us, {io_.random.next(), io_.random.next()});
       chunk.open->created_us = now_us;
       chunk.open->kind = ChunkKind::kDeadLetter;
       chunk.open->dead_reason = DeadReason::kUndecodable;
