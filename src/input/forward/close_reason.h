@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Why millrace closes a connection of its own accord: one row a reason, with its counter and its
+// line in the log. What a client ends by itself is no reason and no line.
+
+#include <cstdint>
+
+#include "metrics/metrics.h"
+
+namespace millrace::input {
+
+enum class CloseReason : uint8_t {
+  kForeign,             // HTTP, TLS, SSH
+  kMalformed,           // not MessagePack, not JSON, or broken entries
+  kNotMessage,          // a value that is no message
+  kFrameLimit,          // longer than frame_limit
+  kInflateCorrupt,      // the payload does not unpack
+  kInflateLimit,        // it unpacks to more than decompression_size_limit
+  kUnknownCompression,  // option `compressed` names something else
+  kFrameTimeout,        // a frame was begun and not finished
+  kOverflow,            // the buffer is full and does not wait
+  kStorage,             // a message could not be made durable
+  kAckDeadline,         // too late for an ack
+  kNotReading,          // acks pile up because the client does not read them
+};
+
+struct CloseReasonInfo {
+  metrics::Metric metric;
+  const char* message;
+};
+
+const CloseReasonInfo& info_of(CloseReason reason);
+
+}  // namespace millrace::input

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "input/forward/frame_splitter.h"
+
+#include <algorithm>
+
+#include "base/endian.h"
+
+namespace millrace::input {
+namespace {
+
+// What a header with lead byte c0 to df says of its value.
+struct Lead {
+  uint8_t header = 0;     // bytes of the header; 0: no value starts so
+  uint8_t length_at = 0;  // width of the big-endian length behind the lead byte, 0: none
+  uint8_t body = 0;       // bytes behind the header if there is no length
+  uint8_t children = 0;   // values per unit of the length, 0: the length counts bytes
+};
+
+// MessagePack specification, "Overview" of the formats, rows c0 to df.
+constexpr std::array<Lead, 32> kLeads = {{
+    {1, 0, 0, 0},  {0, 0, 0, 0}, {1, 0, 0, 0}, {1, 0, 0, 0},  // nil, (never used), false, true
+    {2, 1, 0, 0},  {3, 2, 0, 0}, {5, 4, 0, 0},                // bin 8, 16, 32
+    {3, 1, 0, 0},  {4, 2, 0, 0}, {6, 4, 0, 0},                // ext 8, 16, 32
+    {5, 0, 0, 0},  {9, 0, 0, 0},                              // float 32, 64
+    {2, 0, 0, 0},  {3, 0, 0, 0}, {5, 0, 0, 0}, {9, 0, 0, 0},  // uint 8, 16, 32, 64
+    {2, 0, 0, 0},  {3, 0, 0, 0}, {5, 0, 0, 0}, {9, 0, 0, 0},  // int 8, 16, 32, 64
+    {2, 0, 1, 0},  {2, 0, 2, 0}, {2, 0, 4, 0}, {2, 0, 8, 0},  // fixext 1, 2, 4, 8
+    {2, 0, 16, 0},                                            // fixext 16
+    {2, 1, 0, 0},  {3, 2, 0, 0}, {5, 4, 0, 0},                // str 8, 16, 32
+    {3, 2, 0, 1},  {5, 4, 0, 1}, {3, 2, 0, 2}, {5, 4, 0, 2},  // array 16, 32, map 16, 32
+}};
+
+uint64_t load_length(const char* at, uint8_t width) {
+  if (width == 1) return static_cast<uint8_t>(*at);
+  if (width == 2) return load_be<uint16_t>(at);
+  return load_be<uint32_t>(at);
+}
+
+}  // namespace
+
+void FrameSplitter::reset() {
+  at_ = 0;
+  values_left_ = 1;
+  boundary_ = 0;
+  layout_ = FrameLayout{};
+}
+
+FrameSplitter::Status FrameSplitter::scan(std::string_view bytes) {
+  const uint64_t size = bytes.size();
+  // Locals, because the compiler cannot know that `bytes` is not this object.
+  uint64_t at = at_;
+  uint64_t left = values_left_;
+  uint64_t boundary = boundary_;
+  Status status = Status::kNeedMore;
+
+  while (left > 0) {
+    if (left == boundary) {
+      const uint64_t index = layout_.count - boundary;
+      if (index < FrameLayout::kStartsMax) layout_.starts[index] = at;
+      --boundary;
+    }
+    if (at >= size) break;
+    const auto lead = static_cast<uint8_t>(bytes[at]);
+    uint64_t passed = 1;
+    uint64_t children = 0;
+    bool is_array = false;
+    if (lead < 0x80 || lead >= 0xe0) {
+      // a small integer
+    } else if (lead < 0x90) {
+      children = 2 * (lead & 0x0fU);
+    } else if (lead < 0xa0) {
+      children = lead & 0x0fU;
+      is_array = true;
+    } else if (lead < 0xc0) {
+      passed += lead & 0x1fU;
+    } else {
+      const Lead& form = kLeads[lead - 0xc0];
+      if (form.header == 0) {
+        status = Status::kMalformed;
+        break;
+      }
+      if (size - at < form.header) break;
+      passed = form.header;
+      if (form.length_at != 0) {
+        const uint64_t length = load_length(bytes.data() + at + 1, form.length_at);
+        children = length * form.children;
+        if (form.children == 0) passed += length;
+        is_array = form.children == 1;
+      } else {
+        passed += form.body;
+      }
+    }
+    if (at == 0 && is_array) {
+      layout_.is_array = true;
+      layout_.count = static_cast<uint32_t>(children);
+      boundary = children;
+    }
+    at += passed;
+    left += children - 1;
+    if (at + left > frame_limit_) {
+      status = Status::kTooLarge;
+      break;
+    }
+  }
+  at_ = at;
+  values_left_ = left;
+  boundary_ = boundary;
+  if (status != Status::kNeedMore || left > 0 || at > size) return status;
+  layout_.size = at;
+  return Status::kFrame;
+}
+
+}  // namespace millrace::input
