@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Every mode of the forward protocol, sent by hand, to the strict endpoint: acks and bytes."""
 import gzip

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Real clients -> millrace -> kinesis-local -> the AWS SDK -> independent readers.
 
@@ -101,7 +101,7 @@ class RealClients(IntegrationCase):
                 with self.subTest(f"send: {tag}", shards=shards):
                     send(millrace.port, tag)
             events = until(lambda: _all_or_none(kinesis.events()), "all events in the stream",
-                           pause=0.2)
+                           pause=1)
             records = kinesis.records()
         self.check_events("npm aws-kinesis-agg", [(one["shard"], one["data"]) for one in events])
         own, protoc, kept = [], [], []

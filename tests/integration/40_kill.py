@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A short kill -9 loop (kill_loop.py is the long one), and the kill between store and reply."""
 import os

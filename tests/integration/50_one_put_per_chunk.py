@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """One PutRecord per chunk, judged by the endpoint alone, with every combination of threads."""
 import os

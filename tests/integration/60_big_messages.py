@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Messages up to the limits and just above: nothing lost, memory bounded, the peak printed."""
 import gzip

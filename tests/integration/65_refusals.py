@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Starts that must be refused: one clear sentence, the documented exit code, nothing lost."""
 import os

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM: accepted data is kept, what can go out in time goes out, exit code 0."""
 import os

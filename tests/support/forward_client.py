@@ -203,14 +203,13 @@ class NumberedSender:
 
     def _exchange(self, client, again, keep_going, on_ack):
         while True:
-            going = keep_going()
-            while len(self.doubtful) < self._window and (again or going):
+            while len(self.doubtful) < self._window and (again or keep_going()):
                 message = again.popleft() if again else self.make_message()
                 self.doubtful.append(message)
                 client.send(message.frame)
                 if select.select([client.sock], [], [], 0)[0]:
                     break
-            if not self.doubtful and not going:
+            if not self.doubtful:
                 return
             new = client.receive()
             if new is None:

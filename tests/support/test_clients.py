@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The test's own tools: forward client, configuration writer, position files, metrics."""
 import gzip

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The KCL rule with its negative controls: it must drop what the library drops."""
 import unittest

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The strict Kinesis endpoint's scripted faults, and the endpoint as a process of its own."""
 import json

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The oracle must see each kind of wrong: a judge that never condemns proves nothing."""
 import unittest

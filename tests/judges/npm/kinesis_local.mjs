@@ -44,12 +44,17 @@ const server = spawn(process.execPath, [main], {
     AWS_REGION: values.region,
     LOG_LEVEL: "ERROR",
   },
-  stdio: ["ignore", 2, 2],
+  stdio: ["ignore", "pipe", "pipe"],
 });
+// It warns about a busy machine all the time; what it said is told only when it ends by itself.
+let said = "";
+for (const stream of [server.stdout, server.stderr]) {
+  stream.on("data", (data) => { said = (said + data).slice(-10_000); });
+}
 let stopping = false;
 server.on("exit", (code, signal) => {
   if (stopping) return;
-  console.error(`kinesis-local ended by itself: ${code ?? signal}`);
+  console.error(`kinesis-local ended by itself: ${code ?? signal}\n${said}`);
   process.exit(1);
 });
 
