@@ -3,7 +3,7 @@
 
 // The configuration as plain structs, after all checks. Each front end (TOML; later others) fills
 // the same model; every part of the program takes the struct that is its own. Names are those of
-// the options. The defaults that count are in the option table (config/options.h); the values here
+// the options. The defaults that count are in the option table (config/option.h); the values here
 // are the same, so that tests can build a model by hand. Values; read-only after start.
 // Units: sizes in bytes, times in milliseconds.
 
@@ -29,6 +29,8 @@ struct System {
   log::Format log_format = log::Format::kText;
   uint64_t stop_timeout_ms = 30'000;
   Unmatched unmatched = Unmatched::kDead;
+
+  friend bool operator==(const System&, const System&) = default;
 };
 
 struct ForwardSource {
@@ -41,6 +43,8 @@ struct ForwardSource {
   uint64_t frame_timeout_ms = 60'000;
   uint64_t decompression_size_limit = 256ULL << 20;
   bool json = true;
+
+  friend bool operator==(const ForwardSource&, const ForwardSource&) = default;
 };
 
 struct Buffer {
@@ -60,6 +64,8 @@ struct Buffer {
   uint64_t retry_max_times = 0;  // 0: no limit but retry_timeout
   bool retry_forever = false;
   bool retry_randomize = true;
+
+  friend bool operator==(const Buffer&, const Buffer&) = default;
 };
 
 /// What becomes of an event before it is stored: the JSON and the frame of the Kinesis record.
@@ -72,6 +78,8 @@ struct Format {
   KplCompat kpl_compat = KplCompat::kNone;
   std::string fixed_partition_key;  // empty: the chunk's id
   uint64_t record_limit = 1ULL << 20;
+
+  friend bool operator==(const Format&, const Format&) = default;
 };
 
 struct Kinesis {
@@ -86,11 +94,15 @@ struct Kinesis {
   uint64_t connect_timeout_ms = 5'000;
   uint64_t first_byte_timeout_ms = 10'000;
   uint64_t request_timeout_ms = 60'000;
+
+  friend bool operator==(const Kinesis&, const Kinesis&) = default;
 };
 
 struct Local {
   std::string path;  // empty: <root_dir>/output
   uint64_t rotate_size = 256ULL << 20;
+
+  friend bool operator==(const Local&, const Local&) = default;
 };
 
 struct Match {
@@ -101,12 +113,16 @@ struct Match {
   Buffer buffer;
   Kinesis kinesis;  // type kinesis_aggregation
   Local local;      // type local
+
+  friend bool operator==(const Match&, const Match&) = default;
 };
 
 struct Config {
   System system;
   std::vector<ForwardSource> sources;
   std::vector<Match> matches;
+
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace millrace::config

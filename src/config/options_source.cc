@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/complaint.h"
+#include "config/model.h"
+#include "config/options.h"
+
+namespace millrace::config {
+namespace {
+
+constexpr const char* kSourceTypes[] = {"forward"};
+
+// There is one type so far, and the model has no member for it.
+void set_nothing(void*, const Value&) {}
+
+constexpr Option kSource[] = {
+    {.name = "type",
+     .type = Type::kEnum,
+     .example = "forward",
+     .words = kSourceTypes,
+     .required = true,
+     .help = "The kind of input: \"forward\" is the protocol of Fluentd and Fluent Bit.",
+     .set = set_nothing},
+    {.name = "id",
+     .type = Type::kString,
+     .example = "forward",
+     .min = 1,
+     .max = 128,
+     .complaint = id_complaint,
+     .help = "Its name in logs and status. Without it: forward, forward_2 and so on.",
+     .set = set_member<ForwardSource, &ForwardSource::id>},
+    {.name = "bind",
+     .type = Type::kString,
+     .default_text = "127.0.0.1",
+     .min = 1,
+     .max = 64,
+     .complaint = ip_address_complaint,
+     .help = "The address to listen on: \"0.0.0.0\" is every IPv4 address, \"::\" every address.",
+     .set = set_member<ForwardSource, &ForwardSource::bind>},
+    {.name = "port",
+     .type = Type::kInteger,
+     .default_text = "24224",
+     .max = 65'535,
+     .help = "The TCP port; 0 takes any free one, which the log and `millrace status` tell.",
+     .set = set_member<ForwardSource, &ForwardSource::port>},
+    {.name = "frame_limit",
+     .type = Type::kSize,
+     .default_text = "64m",
+     .min = 1 << 10,
+     .max = 1 << 30,
+     .help = "The largest message an agent may send. A larger one closes its connection, unacked.",
+     .set = set_member<ForwardSource, &ForwardSource::frame_limit>},
+    {.name = "connection_limit",
+     .type = Type::kInteger,
+     .default_text = "10000",
+     .min = 1,
+     .max = 1'000'000,
+     .help = "Connections open at the same time; more are closed at once and counted.",
+     .set = set_member<ForwardSource, &ForwardSource::connection_limit>},
+    {.name = "receive_memory_limit",
+     .type = Type::kSize,
+     .default_text = "128m",
+     .min = 1 << 20,
+     .max = 64ULL << 30,
+     .help =
+         "Memory of each worker for messages that have not arrived whole. Agents wait above it.",
+     .set = set_member<ForwardSource, &ForwardSource::receive_memory_limit>},
+    {.name = "frame_timeout",
+     .type = Type::kDuration,
+     .default_text = "60s",
+     .min = 1000,
+     .max = 3'600'000,
+     .help = "Closes a connection that sent nothing for so long in the middle of a message.",
+     .set = set_member<ForwardSource, &ForwardSource::frame_timeout_ms>},
+    {.name = "decompression_size_limit",
+     .type = Type::kSize,
+     .default_text = "256m",
+     .min = 1 << 10,
+     .max = 4ULL << 30,
+     .help = "The largest message after decompression.",
+     .set = set_member<ForwardSource, &ForwardSource::decompression_size_limit>},
+    {.name = "json",
+     .type = Type::kBoolean,
+     .default_text = "true",
+     .help = "Also takes messages written as JSON on the same port.",
+     .set = set_member<ForwardSource, &ForwardSource::json>},
+};
+
+}  // namespace
+
+std::span<const Option> source_options() { return kSource; }
+
+}  // namespace millrace::config

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A line of a configuration file as an error message may show it. Works on the text alone, since
+// it must hold for files that do not parse. Any thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace millrace::config {
+
+/// Line `number` (from 1) of `text`. If it names a secret option, or a key two letters away from
+/// one, the rest after "=" is left out; a further line of such a value is left out whole.
+std::string line_without_secret(std::string_view text, uint32_t number);
+
+}  // namespace millrace::config
