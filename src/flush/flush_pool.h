@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// FlushPool: the flush threads of one log (one output of one worker), flush_thread_count of them.
+// Invariant: at most that many requests of this log are under way at any time.
+// Main thread. The log and the output must outlive it.
+
+#include <memory>
+#include <vector>
+
+#include "flush/flush_thread.h"
+
+namespace millrace::flush {
+
+class FlushPool {
+ public:
+  /// Threads begin at once to take chunks.
+  FlushPool(io::Io io, buffer::Log& log, output::Output& output, const config::Buffer& options,
+            metrics::Registry& registry);
+  ~FlushPool();  // stop(true)
+
+  /// Takes no more chunks. With `interrupt` requests under way are cut off (their chunks stay in
+  /// the buffer), otherwise they are awaited.
+  void stop(bool interrupt);
+
+ private:
+  buffer::Log& log_;
+  std::vector<std::unique_ptr<FlushThread>> threads_;
+};
+
+}  // namespace millrace::flush

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One log on a file system of the test's choice, driven by hand: append, commit, take, finish, and
+// start again after a kill or a power cut. The oracle side remembers which records were acked.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "buffer/log.h"
+#include "tests/support/scripted_io.h"
+
+namespace millrace::testing {
+
+class LogHarness {
+ public:
+  explicit LogHarness(io::FileSystem& files, std::string directory = "/buffer/worker0/out/buffer")
+      : files_(files), directory_(std::move(directory)) {
+    profile.payload_format = buffer::kFormatOpaque;
+    profile.chunk_bytes_max = 100'000;
+    profile.record_bytes_max = 1 << 20;
+    profile.head = [](const ChunkId& id) { return buffer::HeadAndKey{"HEAD", id.uuid()}; };
+  }
+  ~LogHarness() { stop(); }
+
+  /// Opens (recovers) the log. The error, if it cannot.
+  Result<> start() {
+    auto log = buffer::Log::open(io(),
+                                 buffer::LogSettings{.directory = directory_,
+                                                     .output_id = "out",
+                                                     .total_limit_bytes = total_limit,
+                                                     .key_seed = 42},
+                                 pool_, registry, interrupted);
+    if (!log) return tl::unexpected(log.error());
+    log_ = std::move(*log);
+    commits_ = std::make_unique<buffer::CommitThread>("commit", [this] {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+      wake_.notify_one();
+    });
+    return {};
+  }
+
+  /// As kill -9 or a power cut leave it: nothing is flushed, sealed or synced.
+  void stop() {
+    if (commits_ != nullptr) commits_->stop();
+    commits_.reset();
+    log_.reset();
+  }
+
+  /// One request with these records, laid out but not committed.
+  void append(const std::vector<std::string>& records, const std::string& stage_key = "") {
+    buffer::StageTarget target{.stage_key = stage_key, .profile = &profile};
+    log_->appender().begin(next_request_++, {});
+    for (const std::string& record : records) {
+      log_->appender().put(target, record);
+    }
+    log_->appender().end();
+  }
+
+  /// Commits what was laid out. True if it is durable. Makes spares as housekeeping would.
+  bool commit() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = false;
+    }
+    log_->submit(*commits_);
+    if (!log_->commit_under_way()) return true;  // nothing to do
+    while (true) {
+      if (log_->tend()) commits_->spare_ready();
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return done_; })) break;
+    }
+    auto done = commits_->take_completions();
+    CHECK(done.size() == 1);
+    log_->completed(*done[0].batch, done[0].durable);
+    return done[0].durable;
+  }
+
+  /// Takes the next chunk and reads it back; nothing if none is queued.
+  struct Taken {
+    buffer::QueuedChunk chunk;
+    buffer::LoadedChunk loaded;
+  };
+  std::optional<Taken> take() {
+    if (log_->queue().counts().queued == 0) return std::nullopt;
+    Taken taken{.chunk = *log_->queue().take(), .loaded = {}};
+    buffer::ChunkReader reader = log_->make_reader();
+    auto read = reader.read(taken.chunk, taken.loaded);
+    CHECK(read.has_value());
+    return taken;
+  }
+  void finish(const Taken& taken) { log_->finish(taken.chunk, buffer::Finish::kDelivered); }
+
+  /// Bodies of all queued chunks, each finished.
+  std::string drain() {
+    std::string bodies;
+    while (auto taken = take()) {
+      bodies += taken->loaded.bytes.substr(taken->loaded.seal.open.head.size());
+      finish(*taken);
+    }
+    return bodies;
+  }
+
+  buffer::Log& log() { return *log_; }
+  io::Io io() { return io::Io{files_, clock, random}; }
+
+  ScriptedClock clock;
+  ScriptedRandom random;
+  metrics::Registry registry;
+  buffer::ChunkProfile profile;
+  std::atomic<bool> interrupted{false};
+  uint64_t total_limit = 1ULL << 40;
+
+ private:
+  io::FileSystem& files_;
+  const std::string directory_;
+  buffer::BlockPool pool_;
+  std::unique_ptr<buffer::Log> log_;
+  std::unique_ptr<buffer::CommitThread> commits_;
+  uint64_t next_request_ = 1;
+  std::mutex mutex_;  // guards done_
+  std::condition_variable wake_;
+  bool done_ = false;
+};
+
+}  // namespace millrace::testing

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/log.h"
+
+#include <gtest/gtest.h>
+
+#include "io/lossy.h"
+#include "tests/support/log_harness.h"
+
+namespace millrace::buffer {
+namespace {
+
+using metrics::Metric;
+using testing::LogHarness;
+
+TEST(Log, AppendsCommitsDeliversAndForgets) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  harness.append({"one;", "two;"});
+  ASSERT_TRUE(harness.commit());
+  EXPECT_EQ(harness.log().queue().counts().queued, 0U);  // staged, not sealed
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  auto taken = harness.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->loaded.bytes, "HEADone;two;");
+  EXPECT_EQ(taken->loaded.records, 2U);
+  EXPECT_EQ(taken->loaded.seal.reason, SealReason::kForced);
+  EXPECT_EQ(taken->loaded.seal.open.partition_key, taken->chunk.id.uuid());
+  harness.finish(*taken);
+  EXPECT_EQ(harness.log().status().unfinished_bytes, 0U);
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.drain(), "");
+}
+
+TEST(Log, SealsAFullChunkAndGoesOnInTheNext) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.chunk_bytes_max = 100;
+  ASSERT_TRUE(harness.start());
+  const std::string record(30, 'r');
+  harness.append({record, record, record, record});
+  ASSERT_TRUE(harness.commit());
+  auto taken = harness.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->loaded.seal.body_bytes, 90U);
+  EXPECT_EQ(taken->loaded.seal.reason, SealReason::kFull);
+  harness.finish(*taken);
+  EXPECT_EQ(harness.log().appender().staged_bytes(), 30U);
+}
+
+TEST(Log, ARecordLargerThanTheChunkLimitIsAloneInItsChunk) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.chunk_bytes_max = 1000;
+  ASSERT_TRUE(harness.start());
+  harness.append({"small;", std::string(5000, 'L'), "after;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  std::vector<std::string> bodies;
+  while (auto taken = harness.take()) {
+    bodies.push_back(taken->loaded.bytes.substr(4));
+    harness.finish(*taken);
+  }
+  EXPECT_EQ(bodies, (std::vector<std::string>{"small;", std::string(5000, 'L'), "after;"}));
+}
+
+TEST(Log, ARecordOverSeveralFramesComesBackWhole) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.chunk_bytes_max = 8 << 20;
+  ASSERT_TRUE(harness.start());
+  std::string large(3 * (1 << 20) + 12345, '\0');
+  for (size_t i = 0; i < large.size(); ++i) {
+    large[i] = static_cast<char>('a' + i % 23);
+  }
+  harness.append({"before;", large, "after;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  auto taken = harness.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->loaded.bytes, "HEADbefore;" + large + "after;");
+  EXPECT_EQ(taken->loaded.records, 3U);
+  EXPECT_FALSE(taken->loaded.damaged);
+  harness.finish(*taken);
+}
+
+TEST(Log, AbortLeavesNothingBehind) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.chunk_bytes_max = 100;
+  ASSERT_TRUE(harness.start());
+  harness.append({"kept;"});
+  StageTarget target{.stage_key = "", .profile = &harness.profile};
+  StageTarget other{.stage_key = "other", .profile = &harness.profile};
+  Appender& appender = harness.log().appender();
+  appender.begin(99, {});
+  for (int i = 0; i < 20; ++i) {
+    appender.put(target, std::string(30, 'x'));  // seals and opens several chunks
+  }
+  appender.put(other, "y");
+  appender.put_dead_letter(other, "z");
+  appender.abort();
+  EXPECT_EQ(appender.staged_chunks(), 1U);
+  EXPECT_EQ(appender.staged_bytes(), 5U);
+  harness.append({"and this;"});
+  appender.seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  EXPECT_EQ(harness.log().queue().counts().dead_letters, 0U);
+  EXPECT_EQ(harness.drain(), "kept;and this;");
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.registry.total(Metric::kCorruptBytes), 0U);
+}
+
+TEST(Log, KillKeepsWhatWasCommittedAndSealsIt) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  harness.append({"a;"});
+  ASSERT_TRUE(harness.commit());
+  harness.append({"b;"});
+  ASSERT_TRUE(harness.commit());
+  harness.append({"never committed;"});
+  harness.stop();
+  files.cut_power();
+  ASSERT_TRUE(harness.start());
+  auto taken = harness.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->loaded.bytes, "HEADa;b;");
+  EXPECT_EQ(taken->loaded.seal.reason, SealReason::kRecovery);
+  const std::string key = taken->loaded.seal.open.partition_key;
+  // Killed before the answer: the same bytes under the same key come again.
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  auto again = harness.take();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->loaded.bytes, taken->loaded.bytes);
+  EXPECT_EQ(again->loaded.seal.open.partition_key, key);
+  harness.finish(*again);
+}
+
+TEST(Log, AFailedSyncStopsStoringAndGoesOnDelivering) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  harness.append({"durable;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  files.fail_syncs(1);
+  harness.append({"refused;"});
+  EXPECT_FALSE(harness.commit());
+  EXPECT_EQ(harness.log().room(10), Room::kFailed);
+  EXPECT_TRUE(harness.log().failed());
+  EXPECT_EQ(harness.drain(), "durable;");
+}
+
+TEST(Log, RollsOverSegmentsAndRemovesThoseThatAreDone) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.chunk_bytes_max = 1 << 20;
+  ASSERT_TRUE(harness.start());
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {
+    const std::string record(400'000, static_cast<char>('a' + i % 26));
+    expected += record;
+    harness.append({record});
+    ASSERT_TRUE(harness.commit());
+  }
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  EXPECT_GE(harness.registry.total(Metric::kRolls), 2U);
+  harness.stop();
+  files.cut_power();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.drain(), expected);
+  harness.log().tend();
+  EXPECT_EQ(harness.log().segments().count(), 1U);
+  EXPECT_EQ(harness.log().segments().live_bytes(), 0U);
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.registry.total(Metric::kMissingSegments), 0U);
+  EXPECT_EQ(harness.drain(), "");
+}
+
+TEST(Log, TheOldestChunkIsDroppedOnRequestAndCounted) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  harness.append({"old;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  harness.append({"new;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  EXPECT_TRUE(harness.log().drop_oldest());
+  EXPECT_EQ(harness.registry.total(Metric::kDroppedRecords), 1U);
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.drain(), "new;");
+}
+
+TEST(Log, FullAtItsLimitUntilAChunkIsFinished) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.total_limit = 100;
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.log().room(5000), Room::kYes);  // one message may exceed an empty buffer
+  harness.append({std::string(90, 'x')});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  EXPECT_EQ(harness.log().room(20), Room::kFull);
+  bool woken = false;
+  harness.log().when_room([&] { woken = true; });
+  harness.drain();
+  EXPECT_TRUE(woken);
+  EXPECT_EQ(harness.log().room(20), Room::kYes);
+}
+
+TEST(Log, ASecondInstanceIsRefused) {
+  io::LossyFileSystem files;
+  LogHarness first(files);
+  LogHarness second(files);
+  ASSERT_TRUE(first.start());
+  auto refused = second.start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kLocked);
+}
+
+TEST(Log, DeadLettersAreWrittenWithTheirReason) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  StageTarget target{.profile = &harness.profile, .dead_reason = DeadReason::kOversize};
+  harness.log().appender().begin(1, {});
+  harness.log().appender().put_dead_letter(target, "too large");
+  harness.log().appender().end();
+  ASSERT_TRUE(harness.commit());
+  harness.log().tend();
+  std::string names;
+  auto entries = files.list("/buffer/worker0/out/buffer/dead");
+  ASSERT_TRUE(entries);
+  ASSERT_EQ(entries->size(), 2U);
+  auto json = io::read_whole(files, "/buffer/worker0/out/buffer/dead/" + (*entries)[1].name, 4096);
+  ASSERT_TRUE(json);
+  EXPECT_NE(json->find("\"reason\": \"oversize\""), std::string::npos);
+  auto chunk = io::read_whole(files, "/buffer/worker0/out/buffer/dead/" + (*entries)[0].name, 4096);
+  EXPECT_EQ(*chunk, "HEADtoo large");
+  EXPECT_EQ(harness.registry.total(Metric::kDeadOversize), 1U);
+}
+
+}  // namespace
+}  // namespace millrace::buffer
