@@ -188,7 +188,7 @@ TEST(Errors, SecretsAreNeverPrinted) {
       "aws_sec_key = \"HUSH\" aws_key_id = \"HUSH\"\n",
   };
   for (const std::string& line : lines) {
-    for (const mode_t mode : {0600, 0644}) {
+    for (const mode_t mode : {0600U, 0644U}) {
       const std::string printed = errors_of(match + line, {{"HUSH_VALUE", "HUSH"}}, mode);
       EXPECT_THAT(printed, Not(HasSubstr("HUSH"))) << line;
     }
