@@ -139,6 +139,7 @@ std::string KinesisSender::described(const http::Reply& reply, const PutRecordRe
   const auto control = std::find_if(said.message.begin(), said.message.end(),
                                     [](char c) { return static_cast<unsigned char>(c) < ' '; });
   std::string message(said.message.begin(), control);
+  if (!message.empty() && message.back() == '.') message.pop_back();  // advice follows
   if (!message.empty()) text += ": " + message.substr(0, kMessageBytesMax);
   if (judgement.intermediary) text += proxy_name();
   if (!judgement.advice.empty()) text.append("; ").append(judgement.advice);
