@@ -133,8 +133,8 @@ Result<> Generator::run() {
     result = start_messages();
     if (result && !finished()) result = wait();
   }
-  figures_.seconds = static_cast<double>(elapsed_ns(started_, progressed_)) / 1e9;
   if (result) close_politely();
+  figures_.seconds = static_cast<double>(elapsed_ns(started_, progressed_)) / 1e9;
   return result;
 }
 
@@ -266,8 +266,10 @@ Result<> Generator::wait() {
   return {};
 }
 
-// Without acks the server may still be reading: its end of stream tells that it has all bytes.
+// Without acks the server may still be reading: its end of stream tells that it has all bytes. A
+// server that does not answer the end of ours in time leaves the moment the last byte was sent.
 void Generator::close_politely() {
+  bool all_ended = true;
   for (const auto& connection : connections_) shutdown(connection->fd.get(), SHUT_WR);
   const auto deadline = Clock::now() + kPoliteClose;
   for (const auto& connection : connections_) {
@@ -276,8 +278,9 @@ void Generator::close_politely() {
     const timeval patience{us / 1'000'000, us % 1'000'000};
     setsockopt(connection->fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     char byte = 0;
-    (void)recv(connection->fd.get(), &byte, 1, 0);
+    if (recv(connection->fd.get(), &byte, 1, 0) != 0) all_ended = false;
   }
+  if (all_ended && !plan_.shape.acks) progressed_ = Clock::now();
 }
 
 }  // namespace millrace::bench

@@ -41,7 +41,7 @@ struct Figures {
   uint64_t bytes = 0;     // of them
   uint64_t acked = 0;     // messages
   uint64_t wrong = 0;     // acks that were not the expected one
-  double seconds = 0;     // first byte sent to last ack read (without acks: last byte sent)
+  double seconds = 0;     // first byte sent to last ack read, or to the server's end of stream
   Histogram ack;          // message's first byte sent to ack read
   Histogram due;          // with a rate: the moment it was due to ack read
 };
