@@ -24,8 +24,7 @@ TEST(Load, SmallestFileHasTheDefaults) {
   EXPECT_EQ(config.matches[0], match);
 }
 
-TEST(Load, FillsEveryOption) {
-  const Config config = config_of(R"(
+constexpr const char* kEveryOption = R"(
 [system]
 workers = 3
 root_dir = "/srv/m"
@@ -89,7 +88,10 @@ pattern = "**"
 type = "local"
 path = "/srv/out"
 rotate_size = "1m"
-)");
+)";
+
+TEST(Load, FillsSystemAndSource) {
+  const Config config = config_of(kEveryOption);
   const System system{.workers = 3,
                       .root_dir = "/srv/m",
                       .log_level = log::Level::kTrace,
@@ -107,6 +109,10 @@ rotate_size = "1m"
                              .decompression_size_limit = 1 << 30,
                              .json = false};
   EXPECT_THAT(config.sources, ElementsAre(source));
+}
+
+TEST(Load, FillsMatch) {
+  const Config config = config_of(kEveryOption);
   ASSERT_EQ(config.matches.size(), 2U);
   const Match& match = config.matches[0];
   EXPECT_THAT(match.patterns, ElementsAre("a.**", "b.{c,d}"));
@@ -138,6 +144,11 @@ rotate_size = "1m"
                       .retry_forever = true,
                       .retry_randomize = false};
   EXPECT_EQ(match.buffer, buffer);
+}
+
+TEST(Load, FillsOutputs) {
+  const Config config = config_of(kEveryOption);
+  ASSERT_EQ(config.matches.size(), 2U);
   const Kinesis kinesis{.stream_name = "events.prod",
                         .region = "eu-west-1",
                         .endpoint = "http://127.0.0.1:4567",
@@ -149,7 +160,7 @@ rotate_size = "1m"
                         .connect_timeout_ms = 1'000,
                         .first_byte_timeout_ms = 2'000,
                         .request_timeout_ms = 3'000};
-  EXPECT_EQ(match.kinesis, kinesis);
+  EXPECT_EQ(config.matches[0].kinesis, kinesis);
   const Local local{.path = "/srv/out", .rotate_size = 1 << 20};
   EXPECT_EQ(config.matches[1].local, local);
 }
