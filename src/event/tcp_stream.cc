@@ -171,6 +171,8 @@ void TcpStream::finish(uint64_t drain_ms) {
   if (finishing_) return;
   finishing_ = true;
   stop_reading();
+  // The peer has said its last word and all of ours is with the kernel: closing sends the FIN.
+  if (ended_ && queued_bytes() == 0) return end_finish();
   drain_timer_ = std::make_unique<Timer>(loop_, [this] { end_finish(); });
   drain_timer_->start(drain_ms);
   auto request = std::make_unique<uv_shutdown_t>();
@@ -192,7 +194,7 @@ void TcpStream::end_finish() {
   if (finished_) return;
   finished_ = true;
   stop_reading();
-  drain_timer_->stop();
+  if (drain_timer_ != nullptr) drain_timer_->stop();
   owner_->on_finished();
 }
 

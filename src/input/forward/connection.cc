@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "input/forward/connection.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "input/forward/ack.h"
+
+namespace millrace::input {
+namespace {
+
+using metrics::Metric;
+
+// Acks that the client does not read: no more messages are taken above this.
+constexpr size_t kUnreadAckBytesMax = size_t{256} << 10;
+
+uint64_t steady_ns() {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                   std::chrono::steady_clock::now().time_since_epoch())
+                                   .count());
+}
+
+Metric metric_of(Mode mode) {
+  switch (mode) {
+    case Mode::kMessage:
+      return Metric::kReceivedMessage;
+    case Mode::kForward:
+      return Metric::kReceivedForward;
+    case Mode::kPacked:
+      return Metric::kReceivedPacked;
+    case Mode::kCompressed:
+      return Metric::kReceivedCompressed;
+    case Mode::kJson:
+      break;
+  }
+  return Metric::kReceivedJson;
+}
+
+}  // namespace
+
+Connection::Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream,
+                       ConnectionContext& context)
+    : id_(id),
+      stream_(std::move(stream)),
+      context_(context),
+      reader_(context.source.frame_limit, context.source.json),
+      buffer_(context.pool),
+      progress_ms_(context.loop.now_ms()) {
+  context_.cells.add(Metric::kConnections);
+  context_.cells.add(Metric::kConnectionsTotal);
+  stream_->set_owner(this);
+  stream_->start_reading();
+}
+
+Connection::~Connection() {
+  buffer_.clear();
+  account();
+  context_.memory.finished(id_);
+  if (pauses_ != 0) context_.cells.subtract(Metric::kPausedConnections);
+  context_.cells.subtract(Metric::kConnections);
+}
+
+event::ReadBuffer Connection::read_buffer() {
+  direct_ = takes_messages() && buffer_.size() > ConnectionContext::kHeadroomBytes;
+  if (!direct_) return {context_.read_area(), ConnectionContext::kReadBytes};
+  buffer_.make_room(reader_.bytes_needed());
+  return {buffer_.tail(), buffer_.tail_size()};
+}
+
+// The way of a message: the bytes come here, take_messages() finds it, offer() hands it over.
+void Connection::on_read(size_t bytes) {
+  context_.cells.add(Metric::kReceivedBytes, bytes);
+  last_read_ns_ = steady_ns();
+  progress_ms_ = context_.loop.now_ms();
+  quiet_ = false;
+  if (direct_) {
+    buffer_.commit(bytes);
+    work_on_buffer();
+  } else {
+    const size_t kept = buffer_.size();
+    char* const begin = context_.read_area() - kept;
+    if (kept > 0) std::memcpy(begin, buffer_.view().data(), kept);
+    const std::string_view all(begin, kept + bytes);
+    const size_t used = take_messages(all);
+    if (takes_messages()) {
+      buffer_.assign(all.substr(used));
+    } else {
+      buffer_.clear();
+      context_.cells.add(Metric::kDiscardedClosedBytes, all.size() - used);
+    }
+  }
+  after_work();
+}
+
+void Connection::work_on_buffer() {
+  const size_t used = take_messages(buffer_.view());
+  if (takes_messages()) {
+    buffer_.consume(used);
+  } else {
+    context_.cells.add(Metric::kDiscardedClosedBytes, buffer_.size() - used);
+    buffer_.clear();
+  }
+}
+
+// Returns the bytes that are done with. What is left is the begin of a message, or, if reading
+// pauses, messages that are still to be taken.
+size_t Connection::take_messages(std::string_view bytes) {
+  size_t used = 0;
+  while (used < bytes.size() && pauses_ == 0 && takes_messages()) {
+    if (pending_.full()) {
+      pause(kForAcks);
+      break;
+    }
+    const Step step = reader_.next(bytes.substr(used), context_.tools());
+    if (step.kind == Step::Kind::kNeedMore) break;
+    if (step.kind == Step::Kind::kClose) {
+      close_because(step.reason, step.protocol);
+      break;
+    }
+    if (step.kind == Step::Kind::kMessage && !offer(step)) break;
+    if (step.kind == Step::Kind::kDropped) {
+      context_.cells.add(step.dropped);
+      accept(step, true);
+    }
+    used += step.size;
+    reader_.next_message();
+    context_.inflater.trim();
+    context_.json.trim();
+  }
+  if (used > 0) context_.memory.finished(id_);
+  return used;
+}
+
+// False: the message was not taken, and nothing behind it may be.
+bool Connection::offer(const Step& step) {
+  Message message = step.decoded.message;
+  message.peer = stream_->peer_address();
+  switch (context_.receiver.receive(message, {id_, pending_.next_number()})) {
+    case Verdict::kTaken:
+      accept(step, false);
+      return true;
+    case Verdict::kDone:
+      accept(step, true);
+      return true;
+    case Verdict::kNotNow:
+      pause(kForRoom);
+      context_.waiting.push_back(id_);
+      return false;
+    case Verdict::kMalformed:
+      close_because(CloseReason::kMalformed);
+      return false;
+    case Verdict::kRefused:
+      close_because(CloseReason::kOverflow);
+      return false;
+  }
+  return false;
+}
+
+// From here on the message is answered, in its turn.
+void Connection::accept(const Step& step, bool settled) {
+  const Decoded& decoded = step.decoded;
+  context_.cells.add(metric_of(decoded.message.mode));
+  if (decoded.odd_option) context_.cells.add(Metric::kOddChunkOption);
+  std::string& acks = pending_.ack_buffer();
+  if (!decoded.ack_value.empty()) {
+    reader_.is_json() ? append_json_ack(acks, decoded.ack_value)
+                      : append_ack(acks, decoded.ack_value);
+  }
+  const uint64_t number = pending_.next_number();
+  pending_.add(step.size, last_read_ns_);
+  if (settled) pending_.settle(number);
+}
+
+void Connection::after_work() {
+  flush_acks();
+  if (state_ == State::kEnded && pauses_ == 0 && !buffer_.empty()) count_cut_short();
+  account();
+  const bool inside_frame = state_ == State::kOpen && pauses_ == 0 && !buffer_.empty();
+  if (buffer_.empty()) {
+    context_.memory.finished(id_);
+  } else if (inside_frame && buffer_.capacity() > ReceiveMemory::kSmallBytes &&
+             !context_.memory.admit(id_, context_.loop.now_ms())) {
+    pause(kForMemory);
+  }
+  finish_when_done();
+  if (state_ == State::kOpen && pauses_ == 0) stream_->start_reading();
+}
+
+void Connection::account() {
+  const size_t held = buffer_.capacity();
+  if (held == accounted_bytes_) return;
+  context_.memory.changed(accounted_bytes_, held);
+  if (held > accounted_bytes_) {
+    context_.cells.add(Metric::kReceiveBytes, held - accounted_bytes_);
+  } else {
+    context_.cells.subtract(Metric::kReceiveBytes, accounted_bytes_ - held);
+  }
+  accounted_bytes_ = held;
+}
+
+void Connection::flush_acks() {
+  if (state_ == State::kGone || state_ == State::kFinishing) return;
+  const PendingAcks::Due due = pending_.due();
+  if (due.messages == 0) return;
+  if (!stream_->write(due.acks)) return on_broken(EPIPE);
+  const uint64_t now_ns = steady_ns();
+  for (size_t i = 0; i < due.messages; ++i) {
+    if (!pending_.has_ack(i)) continue;
+    context_.cells.add(Metric::kAcks);
+    context_.cells.observe(metrics::Histogram::kAckSeconds, now_ns - pending_.arrived_ns(i));
+  }
+  pending_.pop(due);
+  if (stream_->queued_bytes() > kUnreadAckBytesMax) pause(kForWriting);
+  if ((pauses_ & kForAcks) != 0 && !pending_.full()) {
+    unpause(kForAcks);
+    request_attention();
+  }
+}
+
+void Connection::stored(uint64_t message) {
+  const bool only_one = pending_.count() == 1;
+  pending_.settle(message);
+  // Acks of a client that does not wait for them go together, at the end of the turn.
+  if (!only_one) return request_attention();
+  flush_acks();
+  finish_when_done();
+}
+
+void Connection::failed(uint64_t message) {
+  if (!pending_.holds(message)) return;
+  pending_.drop_from(message);
+  if (takes_messages()) close_because(CloseReason::kStorage);
+  drop_buffer();
+  request_attention();
+}
+
+void Connection::attend() {
+  attention_ = false;
+  if (state_ == State::kGone) return;
+  flush_acks();
+  if (takes_messages() && pauses_ == 0 && !buffer_.empty()) work_on_buffer();
+  after_work();
+}
+
+bool Connection::offer_again() {
+  if (!takes_messages()) return true;
+  unpause(kForRoom);
+  work_on_buffer();
+  after_work();
+  return (pauses_ & kForRoom) == 0;
+}
+
+void Connection::memory_granted() {
+  unpause(kForMemory);
+  if (takes_messages() && pauses_ == 0) work_on_buffer();
+  after_work();
+}
+
+void Connection::on_written() {
+  blocked_since_ms_ = 0;
+  if ((pauses_ & kForWriting) == 0) return;
+  unpause(kForWriting);
+  request_attention();
+}
+
+void Connection::pause(Pause pause) {
+  if (pauses_ == 0) context_.cells.add(Metric::kPausedConnections);
+  pauses_ |= pause;
+  stream_->stop_reading();
+}
+
+void Connection::unpause(Pause pause) {
+  if (pauses_ == 0) return;
+  pauses_ = static_cast<uint8_t>(pauses_ & ~pause);
+  progress_ms_ = context_.loop.now_ms();
+  if (pauses_ == 0) context_.cells.subtract(Metric::kPausedConnections);
+}
+
+void Connection::request_attention() {
+  context_.end_of_turn.request();
+  if (std::exchange(attention_, true)) return;
+  context_.attention.push_back(id_);
+}
+
+}  // namespace millrace::input

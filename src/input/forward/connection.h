@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Connection: one client. Reads bytes, takes the messages out of them, hands each to the receiver
+// and writes the acks in order. It stops reading while the receiver, the memory or the client's own
+// acks leave no room, and closes with FIN after the acks that are still due.
+// Loop thread, owned by the listener. It never ends itself: see gone().
+// Invariant: a message is handed over once, unless the receiver answered kNotNow.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "event/tcp_stream.h"
+#include "input/forward/close_reason.h"
+#include "input/forward/connection_context.h"
+#include "input/forward/message.h"
+#include "input/forward/message_reader.h"
+#include "input/forward/pending_acks.h"
+#include "input/forward/receive_buffer.h"
+
+namespace millrace::input {
+
+class Connection final : private event::StreamOwner {
+ public:
+  Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream, ConnectionContext& context);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// The receiver's answers (Replies).
+  void stored(uint64_t message);
+  void failed(uint64_t message);
+
+  /// What was left for the end of the turn: acks that are due, bytes that are here already.
+  void attend();
+  /// The receiver may have room: offers the kept message again. False: it had none.
+  bool offer_again();
+  /// It may read on after it had to wait for receive memory.
+  void memory_granted();
+  /// Deadlines; to be called a few times in frame_timeout.
+  void tick();
+
+  /// For a stop: finishes if nothing is under way and nothing has come since the last call.
+  void finish_if_quiet();
+  /// For a stop: no further messages; finishes when those handed over are answered.
+  void cut_off();
+
+  /// Nothing more will happen: the listener may end it.
+  bool gone() const { return state_ == State::kGone; }
+
+ private:
+  enum class State : uint8_t {
+    kOpen,
+    kEnded,      // the client's FIN has come; what it sent is still dealt with
+    kClosing,    // decided to close: only answers to earlier messages are awaited
+    kFinishing,  // our FIN is on its way
+    kGone
+  };
+  // Why reading stands still; several may hold at once.
+  enum Pause : uint8_t { kForRoom = 1, kForMemory = 2, kForAcks = 4, kForWriting = 8 };
+
+  event::ReadBuffer read_buffer() override;
+  void on_read(size_t bytes) override;
+  void on_end() override;
+  void on_broken(int errno_value) override;
+  void on_written() override;
+  void on_finished() override;
+
+  bool takes_messages() const { return state_ == State::kOpen || state_ == State::kEnded; }
+  size_t take_messages(std::string_view bytes);
+  bool offer(const Step& step);
+  void accept(const Step& step, bool settled);
+  void work_on_buffer();
+  void after_work();
+  void account();
+  void flush_acks();
+  void close_because(CloseReason reason, const char* protocol = "");
+  /// Which deadline has passed.
+  std::optional<CloseReason> overdue(uint64_t now_ms) const;
+  void drop_buffer();
+  void count_cut_short();
+  void finish_when_done();
+  void finish();
+  void pause(Pause pause);
+  void unpause(Pause pause);
+  void request_attention();
+
+  const uint64_t id_;
+  std::unique_ptr<event::TcpStream> stream_;
+  ConnectionContext& context_;
+  MessageReader reader_;
+  ReceiveBuffer buffer_;  // bytes not dealt with yet
+  PendingAcks pending_;
+  State state_ = State::kOpen;
+  uint8_t pauses_ = 0;
+  bool direct_ = false;            // the current read goes into buffer_
+  bool attention_ = false;         // its id is in the context's list
+  bool quiet_ = false;             // nothing read since finish_if_quiet()
+  size_t accounted_bytes_ = 0;     // what the context's memory knows of
+  uint64_t last_read_ns_ = 0;      // when the bytes in buffer_ had all come
+  uint64_t progress_ms_;           // the client sent something, or may go on sending, since
+  uint64_t blocked_since_ms_ = 0;  // written bytes wait for the client to read; 0: none
+};
+
+}  // namespace millrace::input

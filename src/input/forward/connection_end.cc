@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a connection ends: by the client, by a deadline, by a stop, by bytes that are no message.
+
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "input/forward/connection.h"
+
+namespace millrace::input {
+namespace {
+
+using metrics::Metric;
+
+// After our FIN the client gets so long to read its last ack and to close.
+constexpr uint64_t kDrainMs = 1000;
+constexpr uint64_t kNsPerMs = 1'000'000;
+
+}  // namespace
+
+void Connection::on_end() {
+  if (state_ != State::kOpen) return;
+  state_ = State::kEnded;
+  after_work();
+}
+
+void Connection::on_broken(int errno_value) {
+  if (log::enabled(log::Level::kDebug)) {
+    log::debug("input", "connection lost",
+               {{"peer", stream_->peer_address()}, {"errno", errno_value}});
+  }
+  if (takes_messages() && !buffer_.empty()) count_cut_short();
+  stream_->stop_reading();
+  state_ = State::kGone;
+  request_attention();
+}
+
+void Connection::on_finished() {
+  state_ = State::kGone;
+  request_attention();
+}
+
+// The client began a message, or left messages waiting, and has gone.
+void Connection::count_cut_short() {
+  context_.cells.add(Metric::kDiscardedFrames);
+  context_.cells.add(Metric::kDiscardedFrameBytes, buffer_.size());
+  buffer_.clear();
+}
+
+void Connection::drop_buffer() {
+  context_.cells.add(Metric::kDiscardedClosedBytes, buffer_.size());
+  buffer_.clear();
+  account();
+}
+
+void Connection::close_because(CloseReason reason, const char* protocol) {
+  const CloseReasonInfo& info = info_of(reason);
+  context_.cells.add(info.metric);
+  if (reason == CloseReason::kNotMessage) context_.cells.add(Metric::kDiscardedMessage);
+  if (reason == CloseReason::kForeign) {
+    log::warn("input", info.message, {{"peer", stream_->peer_address()}, {"protocol", protocol}});
+  } else if (reason == CloseReason::kFrameLimit) {
+    log::warn("input", info.message,
+              {{"peer", stream_->peer_address()}, {"frame_limit", context_.source.frame_limit}});
+  } else {
+    log::warn("input", info.message, {{"peer", stream_->peer_address()}});
+  }
+  stream_->stop_reading();
+  state_ = State::kClosing;
+}
+
+std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
+  const uint64_t timeout_ms = context_.source.frame_timeout_ms;
+  const uint64_t deadline_ms = context_.ack_deadline_ms;
+  const bool kept = takes_messages() && (pauses_ & kForRoom) != 0;
+  // An ack that comes too late would be taken for that of a later message.
+  if ((kept && now_ms > last_read_ns_ / kNsPerMs + deadline_ms) ||
+      (!pending_.empty() && now_ms > pending_.arrived_ns(0) / kNsPerMs + deadline_ms)) {
+    return CloseReason::kAckDeadline;
+  }
+  if (state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) return std::nullopt;
+  // Whom the others wait for has so long for the whole frame, else for its next byte.
+  const ReceiveMemory& memory = context_.memory;
+  const bool hogs = memory.favours(id_) && now_ms > memory.favoured_since_ms() + timeout_ms;
+  if (hogs || now_ms > progress_ms_ + timeout_ms) return CloseReason::kFrameTimeout;
+  return std::nullopt;
+}
+
+void Connection::tick() {
+  if (state_ == State::kFinishing || state_ == State::kGone) return;
+  const uint64_t now_ms = context_.loop.now_ms();
+  if (const std::optional<CloseReason> reason = overdue(now_ms)) {
+    if (*reason == CloseReason::kAckDeadline) pending_.drop_all();
+    close_because(*reason);
+    drop_buffer();
+    finish_when_done();
+    if (state_ == State::kFinishing || state_ == State::kGone) return;
+  }
+  if (stream_->queued_bytes() == 0) {
+    blocked_since_ms_ = 0;
+  } else if (blocked_since_ms_ == 0) {
+    blocked_since_ms_ = now_ms;
+  } else if (now_ms > blocked_since_ms_ + context_.source.frame_timeout_ms) {
+    close_because(CloseReason::kNotReading);
+    on_broken(ETIMEDOUT);
+  }
+}
+
+void Connection::finish_if_quiet() {
+  const bool quiet = std::exchange(quiet_, true);
+  if (quiet && state_ == State::kOpen && buffer_.empty() && pending_.empty()) finish();
+}
+
+void Connection::cut_off() {
+  if (!takes_messages()) return;
+  stream_->stop_reading();
+  drop_buffer();
+  state_ = State::kClosing;
+  finish_when_done();
+}
+
+void Connection::finish_when_done() {
+  const bool done = pending_.empty() &&
+                    ((state_ == State::kEnded && buffer_.empty()) || state_ == State::kClosing);
+  if (done) finish();
+}
+
+void Connection::finish() {
+  state_ = State::kFinishing;
+  stream_->finish(kDrainMs);
+}
+
+}  // namespace millrace::input

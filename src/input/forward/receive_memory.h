@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// ReceiveMemory: receive_memory_limit over the connections of one listener. While the connections
+// hold more than that, one with an unfinished frame reads on (the favoured one) and the others wait
+// in the order in which they asked. Small frames are never stopped. Loop thread.
+// Invariant: someone waits only while the limit is exceeded, and then someone is favoured.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+namespace millrace::input {
+
+class ReceiveMemory {
+ public:
+  /// A connection that holds no more than this may always read on.
+  static constexpr size_t kSmallBytes = 4096;
+
+  explicit ReceiveMemory(uint64_t limit) : limit_(limit) {}
+
+  /// A connection held `before` bytes and now holds `after`.
+  void changed(size_t before, size_t after) { held_ += after - before; }
+  uint64_t held_bytes() const { return held_; }
+  size_t waiting() const { return waiting_.size(); }
+
+  /// May `connection`, in the midst of a frame, read on? If not it waits until next() names it.
+  bool admit(uint64_t connection, uint64_t now_ms);
+  /// The frame that `connection` was favoured for is done with, or the connection has gone.
+  void finished(uint64_t connection);
+  bool favours(uint64_t connection) const { return favoured_ == connection; }
+  uint64_t favoured_since_ms() const { return favoured_since_ms_; }
+  /// One that may read on again, 0: none. To be asked at the end of each turn.
+  uint64_t next(uint64_t now_ms);
+
+ private:
+  uint64_t limit_;
+  uint64_t held_ = 0;
+  uint64_t favoured_ = 0;
+  uint64_t favoured_since_ms_ = 0;
+  std::deque<uint64_t> waiting_;  // may name connections that have gone
+};
+
+}  // namespace millrace::input
