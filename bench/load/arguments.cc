@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/load/arguments.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 
 namespace millrace::bench {
+namespace {
+
+constexpr int kUsageStatus = 64;  // EX_USAGE of sysexits.h
+
+}  // namespace
 
 Arguments::Arguments(int argc, char** argv, std::string_view usage) : usage_(usage) {
   for (int i = 1; i < argc; ++i) {
@@ -68,17 +73,26 @@ bool Arguments::flag(std::string_view name) {
   return word != nullptr;
 }
 
-void Arguments::finish() {
+size_t Arguments::choice(std::string_view name, std::initializer_list<std::string_view> values) {
+  const Word* word = take(name, true);
+  if (word == nullptr) return 0;
+  const auto* found = std::find(values.begin(), values.end(), word->value);
+  if (found != values.end()) return static_cast<size_t>(found - values.begin());
+  complain("--" + std::string(name) + " does not know " + word->value);
+  return 0;
+}
+
+std::optional<int> Arguments::finish() {
   if (flag("help")) {
     std::fputs(usage_.c_str(), stdout);
-    std::exit(0);
+    return 0;
   }
   for (const Word& word : words_) {
     if (!word.used) complain("unknown: " + (word.name.empty() ? word.value : "--" + word.name));
   }
-  if (problem_.empty()) return;
+  if (problem_.empty()) return std::nullopt;
   std::fprintf(stderr, "%s\n%s", problem_.c_str(), usage_.c_str());
-  std::exit(64);
+  return kUsageStatus;
 }
 
 }  // namespace millrace::bench

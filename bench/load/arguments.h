@@ -2,10 +2,12 @@
 #pragma once
 
 // Arguments: the command line of a benchmark program, `--name value`, `--name=value` and `--flag`.
-// Ask for every option once, then call finish(), which ends the program (status 64) with one line
-// on stderr if anything is left over or a value does not fit. Main thread, before anything else.
+// Ask for every option once, then call finish(), which tells on stderr what was left over or does
+// not fit. Until then every value is one that may be used. Main thread, before anything else.
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +22,12 @@ class Arguments {
   uint64_t number(std::string_view name, uint64_t fallback, uint64_t low, uint64_t high);
   std::string text(std::string_view name, std::string_view fallback);
   bool flag(std::string_view name);
+  /// The index of the value of `--name` in `values`; without the option 0.
+  size_t choice(std::string_view name, std::initializer_list<std::string_view> values);
 
-  /// `--help` prints the usage and ends with 0; anything not asked for ends with 64.
-  void finish();
+  /// Nothing if the program may go on, else the status to end with: 0 after `--help`, which prints
+  /// the usage, 64 (usage) after anything that is wrong.
+  std::optional<int> finish();
 
  private:
   struct Word {

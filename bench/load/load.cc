@@ -27,8 +27,7 @@ constexpr char kUsage[] =
     "  --seed 1                      what the events hold\n"
     "  --timeout 60                  seconds without progress that end the run\n";
 
-Plan read_plan(int argc, char** argv) {
-  Arguments arguments(argc, argv, kUsage);
+Plan read_plan(Arguments& arguments) {
   Plan plan;
   plan.host = arguments.text("host", plan.host);
   plan.port = std::to_string(arguments.number("port", 24224, 1, 65535));
@@ -45,7 +44,6 @@ Plan read_plan(int argc, char** argv) {
   plan.window = arguments.number("window", plan.window, 1, 1'000'000);
   plan.events_per_s = arguments.number("rate", 0, 0, 1'000'000'000);
   plan.timeout_s = arguments.number("timeout", plan.timeout_s, 1, 86'400);
-  arguments.finish();
   return plan;
 }
 
@@ -88,7 +86,9 @@ void print(const Plan& plan, const Generator& generator, double cpu_s, bool pass
 }
 
 int run(int argc, char** argv) {
-  const Plan plan = read_plan(argc, argv);
+  Arguments arguments(argc, argv, kUsage);
+  const Plan plan = read_plan(arguments);
+  if (const auto status = arguments.finish()) return *status;
   allow_many_files();
   Generator generator(plan);
   Result<> result = generator.connect();

@@ -30,15 +30,8 @@ SinkOptions read_options(Arguments& arguments) {
   options.bind = arguments.text("bind", options.bind);
   options.port = static_cast<uint16_t>(arguments.number("port", 0, 0, 65'535));
   options.delay = std::chrono::milliseconds(arguments.number("delay-ms", 0, 0, 3'600'000));
-  const std::string verify = arguments.text("verify", "full");
-  if (verify == "none") {
-    options.verify = Verify::kNone;
-  } else if (verify == "seq") {
-    options.verify = Verify::kSeq;
-  } else if (verify != "full") {
-    std::fprintf(stderr, "--verify: none, seq or full\n");
-    std::exit(64);
-  }
+  constexpr Verify kLevels[] = {Verify::kFull, Verify::kSeq, Verify::kNone};
+  options.verify = kLevels[arguments.choice("verify", {"full", "seq", "none"})];
   return options;
 }
 
@@ -47,7 +40,7 @@ int run(int argc, char** argv) {
   SinkOptions options = read_options(arguments);
   const uint64_t expected = arguments.number("expect", 0, 0, Ledger::kSeqMax);
   const uint64_t threads_wanted = arguments.number("threads", 1, 1, 64);
-  arguments.finish();
+  if (const auto status = arguments.finish()) return *status;
 
   sigset_t ends;
   sigemptyset(&ends);
@@ -66,6 +59,7 @@ int run(int argc, char** argv) {
     options.port = servers.back()->port();
   }
   std::vector<std::thread> threads;
+  threads.reserve(servers.size());
   for (const auto& server : servers) threads.emplace_back(&SinkServer::run, server.get());
   std::printf("{\"port\":%u}\n", unsigned{options.port});
   std::fflush(stdout);
