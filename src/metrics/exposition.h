@@ -13,7 +13,7 @@
 namespace millrace::metrics {
 
 /// Text format 0.0.4 of the Prometheus exposition formats.
-std::string exposition(const Registry& registry, const std::string& version);
+std::string exposition(const Registry& registry, const std::string& version = MILLRACE_VERSION);
 
 /// What to say as Content-Type.
 inline constexpr const char* kExpositionContentType = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace millrace::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* state_word(State state) {
+  switch (state) {
+    case State::kRecovering:
+      return "recovering";
+    case State::kRunning:
+      return "running";
+    case State::kStopping:
+      break;
+  }
+  return "stopping";
+}
+
+Json source_json(const SourceStatus& source) {
+  return Json{{"id", source.id},
+              {"type", source.type},
+              {"bind", source.bind},
+              {"port", source.port},
+              {"connections", source.connections}};
+}
+
+Json worker_json(const OutputWorkerStatus& worker) {
+  return Json{{"worker", worker.worker},
+              {"staged_chunks", worker.staged_chunks},
+              {"queued_chunks", worker.queued_chunks},
+              {"in_flight", worker.in_flight},
+              {"staged_bytes", worker.staged_bytes},
+              {"queued_bytes", worker.queued_bytes},
+              {"segments", worker.segments},
+              {"disk_bytes", worker.disk_bytes},
+              {"state", worker.state},
+              {"last_error", worker.last_error}};
+}
+
+Json output_json(const OutputStatus& output) {
+  Json workers = Json::array();
+  for (const OutputWorkerStatus& worker : output.workers) workers.push_back(worker_json(worker));
+  return Json{{"id", output.id}, {"type", output.type}, {"workers", std::move(workers)}};
+}
+
+}  // namespace
+
+std::string status_json(const Status& status) {
+  Json sources = Json::array();
+  for (const SourceStatus& source : status.sources) sources.push_back(source_json(source));
+  Json outputs = Json::array();
+  for (const OutputStatus& output : status.outputs) outputs.push_back(output_json(output));
+  Json memory = Json::object();
+  for (const auto& [name, bytes] : status.memory) memory[name] = bytes;
+  const Json whole{{"version", status.version},         {"pid", status.pid},
+                   {"state", state_word(status.state)}, {"sources", std::move(sources)},
+                   {"outputs", std::move(outputs)},     {"memory", std::move(memory)}};
+  return whole.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace millrace::admin

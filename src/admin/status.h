@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the service tells about itself on GET /status: plain structs, filled by app, and their JSON.
+// The names are those of the JSON and stay as they are; more may be added. Values; any thread.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace millrace::admin {
+
+enum class State : uint8_t { kRecovering, kRunning, kStopping };
+
+struct SourceStatus {
+  std::string id;
+  std::string type;
+  std::string bind;
+  uint16_t port = 0;  // the one that is bound, also when the configuration says 0
+  uint64_t connections = 0;
+};
+
+/// One output in one worker.
+struct OutputWorkerStatus {
+  uint32_t worker = 0;
+  uint64_t staged_chunks = 0;
+  uint64_t queued_chunks = 0;
+  uint64_t in_flight = 0;
+  uint64_t staged_bytes = 0;
+  uint64_t queued_bytes = 0;
+  uint64_t segments = 0;
+  uint64_t disk_bytes = 0;
+  std::string state;       // of its buffer and breaker, in one word
+  std::string last_error;  // "": none so far
+};
+
+struct OutputStatus {
+  std::string id;
+  std::string type;
+  std::vector<OutputWorkerStatus> workers;
+};
+
+struct Status {
+  std::string version;
+  int64_t pid = 0;
+  State state = State::kRecovering;
+  std::vector<SourceStatus> sources;
+  std::vector<OutputStatus> outputs;
+  std::vector<std::pair<std::string, uint64_t>> memory;  // name (ends in _bytes) and bytes
+};
+
+/// One JSON object and a newline. Bytes that are not UTF-8 are replaced.
+std::string status_json(const Status& status);
+
+}  // namespace millrace::admin
