@@ -2,8 +2,9 @@
 #pragma once
 
 // ScriptedHttpServer: an HTTP/1.1 server on 127.0.0.1 and a free port for tests. Each request read
-// whole is kept and handed to the script, which says what happens next. One thread a connection;
-// all of them end with the object. It speaks no TLS and trusts its one client.
+// whole is kept and handed to the script, which says what happens next; the script never runs twice
+// at a time and calls nothing of the server. One thread a connection; all of them end with the
+// object. It speaks no TLS and trusts its one client.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -77,10 +78,10 @@ class ScriptedHttpServer {
   /// and then, with a reset if bytes of the body have arrived.
   explicit ScriptedHttpServer(Script script,
                               std::function<bool(const SeenRequest&)> at_head = nullptr)
-      : script_(std::move(script)),
-        at_head_(std::move(at_head)),
-        listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
-        stop_(::eventfd(0, EFD_CLOEXEC)) {
+      : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+        stop_(::eventfd(0, EFD_CLOEXEC)),
+        script_(std::move(script)),
+        at_head_(std::move(at_head)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -151,19 +152,26 @@ class ScriptedHttpServer {
         if (!read_some(fd.get(), bytes)) return;
       }
       SeenRequest request{number, bytes.substr(0, end + 2), ""};
-      if (at_head_ && at_head_(request)) return;
+      if (dies_at_head(request)) return;
       const std::string length = request.header("Content-Length");
       const size_t whole =
           end + 4 + (length.empty() ? 0 : std::strtoul(length.c_str(), nullptr, 10));
       if (!read_to(fd.get(), bytes, whole)) return;
       request.body = bytes.substr(end + 4, whole - end - 4);
       bytes.erase(0, whole);
-      {
-        const std::lock_guard lock(mutex_);
-        seen_.push_back(request);
-      }
-      if (!answer(fd.get(), script_(request))) return;
+      if (!answer(fd.get(), next_answer(request))) return;
     }
+  }
+
+  bool dies_at_head(const SeenRequest& request) {
+    const std::lock_guard lock(mutex_);
+    return at_head_ && at_head_(request);
+  }
+
+  Answer next_answer(const SeenRequest& request) {
+    const std::lock_guard lock(mutex_);
+    seen_.push_back(request);
+    return script_(request);
   }
 
   bool answer(int fd, const Answer& answer) const {
@@ -178,12 +186,12 @@ class ScriptedHttpServer {
     return !answer.close && !answer.hang;
   }
 
-  Script script_;
-  std::function<bool(const SeenRequest&)> at_head_;
   UniqueFd listener_;
   UniqueFd stop_;
   int port_ = 0;
-  mutable std::mutex mutex_;  // guards seen_
+  mutable std::mutex mutex_;  // guards the script, so that it may keep a state, and seen_
+  Script script_;
+  std::function<bool(const SeenRequest&)> at_head_;
   std::vector<SeenRequest> seen_;
   std::vector<std::thread> connections_;  // the acceptor's until it has ended
   std::thread acceptor_;

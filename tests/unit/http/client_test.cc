@@ -70,7 +70,7 @@ TEST(Client, PostsTheBodyAndTakesTheReply) {
   EXPECT_EQ(seen[0].body, "hello");
 }
 
-TEST(Client, GetsOverAUnixSocketOrTcp) {
+TEST(Client, GetsAndSaysThatAUnixSocketIsAbsent) {
   ScriptedHttpServer server([](const SeenRequest&) { return Answer::reply(204, ""); });
   Client client({});
   const auto reply = client.perform(get(server.url() + "status"));
