@@ -115,7 +115,7 @@ class SectionWriter {
     const std::string_view name = option.name;
     if (name == "type" && form_.type[0] != '\0') line = fmt::format("type = \"{}\"", form_.type);
     if (name == "pattern" && !form_.live) line = "pattern = \"app.**\"";
-    const bool shown = form_.live && option.required;
+    const bool shown = form_.live && (option.required || option.shown);
     out_ += fmt::format("{}{}{}\n", indent_, shown ? "" : "# ", line);
   }
 

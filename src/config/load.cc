@@ -17,27 +17,51 @@ class Loader {
   Loader(const std::string& path, const LoadOptions& options) : path_(path), options_(options) {}
 
   tl::expected<Loaded, Refusal> run() {
-    auto main_file = read_config_file(path_);
-    if (!main_file) return unreadable(main_file.error());
-    names_.push_back(path_);
-    if (const auto root = parse(*std::move(main_file))) {
-      read_document(*root, options_.environment, draft_, report_);
-      for (const IncludePattern& pattern : read_include(*root, options_.environment, report_)) {
-        include(pattern);
-      }
-    }
+    if (auto read = read_files(); !read) return tl::unexpected(read.error());
     if (draft_.whole) {
       fill_ids(draft_);
       validate(draft_, options_, report_);
     }
-    if (report_.error_count() > 0) {
-      return tl::unexpected(Refusal{ErrorKind::kInvalid, report_.errors()});
-    }
+    if (report_.error_count() > 0) return refused();
     return Loaded{std::move(draft_.config), report_.warnings()};
   }
 
+  tl::expected<System, Refusal> run_system() {
+    only_system_ = true;
+    if (auto read = read_files(); !read) return tl::unexpected(read.error());
+    if (report_.error_count() > 0) return refused();
+    return draft_.config.system;
+  }
+
  private:
-  tl::expected<Loaded, Refusal> unreadable(const Error& error) {
+  tl::expected<void, Refusal> read_files() {
+    auto main_file = read_config_file(path_);
+    if (!main_file) return unreadable(main_file.error());
+    names_.push_back(path_);
+    if (auto root = parse(*std::move(main_file))) {
+      for (const IncludePattern& pattern : read_include(*root, options_.environment, report_)) {
+        included_.push_back(pattern);
+      }
+      read(*std::move(root));
+    }
+    for (const IncludePattern& pattern : included_) include(pattern);
+    return {};
+  }
+
+  void read(Node root) {
+    if (only_system_) {
+      const auto other = [](const Node& child) { return child.key != "system"; };
+      root.children.erase(std::remove_if(root.children.begin(), root.children.end(), other),
+                          root.children.end());
+    }
+    read_document(root, options_.environment, draft_, report_);
+  }
+
+  tl::unexpected<Refusal> refused() {
+    return tl::unexpected(Refusal{ErrorKind::kInvalid, report_.errors()});
+  }
+
+  tl::unexpected<Refusal> unreadable(const Error& error) {
     Refusal refusal;
     if (error.kind == ErrorKind::kPermission) refusal.kind = ErrorKind::kPermission;
     Problem& problem = refusal.errors.emplace_back();
@@ -70,7 +94,7 @@ class Loader {
         unreadable_include(pattern, {file.error().kind, 0, name + ": " + file.error().message});
         continue;
       }
-      if (const auto root = parse(*std::move(file))) include_document(*root);
+      if (auto root = parse(*std::move(file))) include_document(*std::move(root));
     }
   }
 
@@ -79,17 +103,19 @@ class Loader {
     report_.error(pattern.place, "include: " + error.message);
   }
 
-  void include_document(const Node& root) {
+  void include_document(Node root) {
     for (const Node& child : root.children) {
       if (child.key != "include") continue;
       report_.error(child.key_place, "include is not allowed in an included file",
                     "name all files in " + path_);
     }
-    read_document(root, options_.environment, draft_, report_);
+    read(std::move(root));
   }
 
   const std::string& path_;
   const LoadOptions& options_;
+  bool only_system_ = false;
+  std::vector<IncludePattern> included_;
   std::vector<std::string> names_;
   Report report_;
   Draft draft_;
@@ -99,6 +125,10 @@ class Loader {
 
 tl::expected<Loaded, Refusal> load(const std::string& path, const LoadOptions& options) {
   return Loader(path, options).run();
+}
+
+tl::expected<System, Refusal> load_system(const std::string& path, const LoadOptions& options) {
+  return Loader(path, options).run_system();
 }
 
 }  // namespace millrace::config

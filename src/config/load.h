@@ -39,6 +39,10 @@ struct Refusal {
   std::vector<Problem> errors;
 };
 
+/// The [system] of the same files and nothing else: what is wrong elsewhere, or needs variables
+/// that only the service has, does not matter to who looks for its root_dir.
+tl::expected<System, Refusal> load_system(const std::string& path, const LoadOptions& options);
+
 tl::expected<Loaded, Refusal> load(const std::string& path, const LoadOptions& options);
 
 }  // namespace millrace::config

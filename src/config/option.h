@@ -47,6 +47,7 @@ struct Option {
   /// What is wrong with a string, as the end of a sentence ("has no scheme"); nullptr: nothing.
   const char* (*complaint)(std::string_view) = nullptr;
   bool required = false;
+  bool shown = false;       // no comment in conf/millrace.toml, though it has a default
   bool reloadable = false;  // can change without a restart
   bool secret = false;      // never printed, not allowed in a file that everybody may read
   const char* help;         // one or two sentences for an operator

@@ -24,6 +24,7 @@ constexpr Option kSystem[] = {
      .min = 1,
      .max = 1024,
      .complaint = absolute_path_complaint,
+     .shown = true,
      .help = "Where buffers, dead letters and the control socket live. One millrace per directory.",
      .set = set_member<System, &System::root_dir>},
     {.name = "log_level",

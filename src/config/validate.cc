@@ -5,9 +5,9 @@
 #include <sys/un.h>
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "config/complaint.h"
 #include "config/units.h"
@@ -16,13 +16,21 @@ namespace millrace::config {
 namespace {
 
 constexpr uint64_t kRandomKeyBytes = 36;  // a chunk's id as 8-4-4-4-12 hex
-constexpr const char* kCatchAll = "**";
 constexpr std::string_view kSocketName = "/control.sock";
 
 uint64_t varint_bytes(uint64_t value) {
   uint64_t bytes = 1;
   while (value >>= 7) ++bytes;
   return bytes;
+}
+
+// A pattern may be several, with blanks between them.
+bool takes_every_tag(const std::string& pattern) {
+  std::istringstream words(pattern);
+  for (std::string word; words >> word;) {
+    if (word == "**") return true;
+  }
+  return false;
 }
 
 template <class Objects>
@@ -151,7 +159,7 @@ class Validator {
       }
       for (size_t p = 0; p < match.patterns.size(); ++p) {
         const Place& place = origin.patterns[p];
-        if (match.patterns[p] == kCatchAll && !catch_all) {
+        if (!catch_all && takes_every_tag(match.patterns[p])) {
           catch_all = true;
           catch_all_place = place;
         }

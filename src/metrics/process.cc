@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -33,14 +34,14 @@ uint64_t stat_field(int number) {
   return value;
 }
 
-double boot_time_seconds() {
-  std::ifstream file("/proc/stat");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.rfind("btime ", 0) == 0) return std::strtod(line.c_str() + 6, nullptr);
-  }
-  return 0;
+double clock_seconds(clockid_t clock) {
+  timespec time{};
+  if (::clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
+
+// Not read from /proc/stat, which a service may not see (ProcSubset=pid).
+double boot_time_seconds() { return clock_seconds(CLOCK_REALTIME) - clock_seconds(CLOCK_BOOTTIME); }
 
 uint64_t count_open_fds() {
   std::error_code failed;

@@ -264,6 +264,21 @@ TEST(Load, RefusesWhatIncludesMayNotDo) {
   EXPECT_THAT(printed, HasSubstr("b.toml:2: not a value of TOML"));
 }
 
+TEST(Load, ReadsTheSystemAlone) {
+  const TempDir directory;
+  directory.write("a.toml", "[system]\nroot_dir = \"/a\"\n[[match]]\npattern = \"${NOPE}\"\n");
+  const auto system =
+      load_system(directory.write("c.toml", "include = [\"a.toml\"]\n[[source]]\nbad = 1\n", 0644),
+                  options_with({}));
+  ASSERT_TRUE(system) << problems_text(system.error().errors);
+  EXPECT_EQ(system->root_dir, "/a");
+  const auto wrong =
+      load_system(directory.write("d.toml", "[system]\nroot_dir = 1\n"), options_with({}));
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(problems_text(wrong.error().errors), HasSubstr("root_dir needs a string"));
+  EXPECT_FALSE(load_system("/nonexistent/m.toml", options_with({})));
+}
+
 TEST(Load, AsksForPatterns) {
   const TempDir directory;
   LoadOptions options = options_with({});

@@ -91,6 +91,7 @@ TEST(Validate, WarnsOfTagsThatGoNowhereAndMatchesThatGetNone) {
   EXPECT_THAT(warnings_of(kSource + kLocal + match("a", "path = \"/a\"\n")),
               HasSubstr("c.toml:6: warning: no tag ever reaches this [[match]]\n"));
   EXPECT_EQ(warnings_of(kSource + match("a", "path = \"/a\"\n") + kLocal), "");
+  EXPECT_EQ(warnings_of(kSource + match("a.* **", "")), "");
 }
 
 TEST(Validate, WarnsOfOptionsWithoutEffect) {
