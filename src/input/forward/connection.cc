@@ -72,6 +72,13 @@ event::ReadBuffer Connection::read_buffer() {
 // The way of a message: the bytes come here, take_messages() finds it, offer() hands it over.
 void Connection::on_read(size_t bytes) {
   context_.cells.add(Metric::kReceivedBytes, bytes);
+  const size_t asked = direct_ ? buffer_.tail_size() : ConnectionContext::kReadBytes;
+  if (bytes == asked) {
+    // There is more: the others come first, or their acks would wait for all of it.
+    yields_ = true;
+    stream_->stop_reading();
+    request_attention();
+  }
   last_read_ns_ = steady_ns();
   progress_ms_ = context_.loop.now_ms();
   quiet_ = false;
@@ -185,7 +192,7 @@ void Connection::after_work() {
     pause(kForMemory);
   }
   finish_when_done();
-  if (state_ == State::kOpen && pauses_ == 0) stream_->start_reading();
+  if (state_ == State::kOpen && pauses_ == 0 && !yields_) stream_->start_reading();
 }
 
 void Connection::account() {
@@ -238,6 +245,7 @@ void Connection::failed(uint64_t message) {
 
 void Connection::attend() {
   attention_ = false;
+  yields_ = false;
   if (state_ == State::kGone) return;
   flush_acks();
   if (takes_messages() && pauses_ == 0 && !buffer_.empty()) work_on_buffer();

@@ -97,6 +97,7 @@ class Connection final : private event::StreamOwner {
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
   bool direct_ = false;            // the current read goes into buffer_
+  bool yields_ = false;            // reads on after the others had their turn
   bool attention_ = false;         // its id is in the context's list
   bool quiet_ = false;             // nothing read since finish_if_quiet()
   size_t accounted_bytes_ = 0;     // what the context's memory knows of

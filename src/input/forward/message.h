@@ -24,11 +24,11 @@ struct Message {
   Shape shape = Shape::kEntries;
   std::string_view tag;      // bytes as received; not always UTF-8
   std::string_view entries;  // MessagePack, decompressed; JSON mode has been rewritten as such
-  std::string_view chunk;    // the option `chunk`, its bytes alone; empty if none was given
+  std::string_view chunk;    // the option `chunk`: a string's bytes, an int's encoding
   bool has_chunk = false;    // an ack is expected
   uint64_t size_option = 0;  // option `size`; a hint, never trusted
   bool has_size_option = false;
-  std::string_view peer;  // address of the peer as text
+  std::string_view peer;  // address of the peer as text, without port
 };
 
 /// Names a message while it is on its way: the connection and its running number there.
