@@ -19,7 +19,7 @@ namespace millrace::config {
 
 constexpr const char* kDefaultPath = "/etc/millrace/millrace.toml";
 
-/// What is wrong with a pattern of tags, as a sentence without its end; nothing: it is fine.
+/// What is wrong with a pattern of tags, as a whole sentence; nothing: it is fine.
 using PatternCheck = std::function<std::optional<std::string>(std::string_view pattern)>;
 
 struct LoadOptions {

@@ -164,10 +164,8 @@ class Validator {
           catch_all_place = place;
         }
         if (!options_.pattern_check) continue;
-        if (const auto fault = options_.pattern_check(match.patterns[p])) {
-          report_.error(
-              place, fmt::format("the pattern \"{}\" is not valid: {}", match.patterns[p], *fault));
-        }
+        const auto fault = options_.pattern_check(match.patterns[p]);
+        if (fault) report_.error(place, *fault);
       }
     }
     if (!catch_all && !config_.matches.empty()) warn_of_unmatched();

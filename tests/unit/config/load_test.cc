@@ -283,14 +283,14 @@ TEST(Load, AsksForPatterns) {
   const TempDir directory;
   LoadOptions options = options_with({});
   options.pattern_check = [](std::string_view pattern) -> std::optional<std::string> {
-    if (pattern == "a.{b") return "a brace is not closed";
+    if (pattern == "a.{b") return "the brace of \"a.{b\" is not closed";
     return std::nullopt;
   };
   const std::string text = kSource + "[[match]]\npattern = [\"x\", \"a.{b\"]\ntype = \"local\"\n";
   const auto loaded = load(directory.write("c.toml", text), options);
   ASSERT_FALSE(loaded);
   EXPECT_THAT(problems_text(loaded.error().errors),
-              HasSubstr(":4: the pattern \"a.{b\" is not valid: a brace is not closed\n"
+              HasSubstr(":4: the brace of \"a.{b\" is not closed\n"
                         "  4 | pattern = [\"x\", \"a.{b\"]\n"
                         "                      ^^^^^^\n"));
 }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "app/exit_code.h"
+#include "base/utf8.h"
+#include "config/load.h"
+#include "config/near_match.h"
+#include "config/units.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr uint64_t kAckTimeoutMs = 60'000;
+constexpr size_t kHelpColumn = 22;
+constexpr const char* kAdvice = "`millrace --help` tells the commands.\n";
+
+// The commands in the order of the help text.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    app_.set_help_flag("-h,--help", "print this help");
+    app_.set_version_flag("--version", "millrace " MILLRACE_VERSION, "print the version");
+    shape(app_);
+    app_.footer("`millrace COMMAND --help` tells what a command takes.");
+    add_service_commands();
+    add_send();
+    add_decode();
+    add_control_commands();
+    add_texts();
+  }
+
+  std::variant<Arguments, UsageText> parse(int argc, const char* const* argv) {
+    if (argc <= 1) return UsageText{app::kExitUsage, app_.help()};
+    const std::string first = argv[1];
+    const std::vector<std::string> names = commands();
+    if (first[0] != '-' && std::find(names.begin(), names.end(), first) == names.end()) {
+      return unknown_command(first);
+    }
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return usage(error);
+    }
+    return arguments_;
+  }
+
+ private:
+  static void shape(CLI::App& command) {
+    const auto formatter = std::make_shared<CLI::Formatter>();
+    formatter->column_width(kHelpColumn);
+    formatter->label("SUBCOMMAND", "COMMAND");
+    formatter->label("Positionals", "Arguments");
+    formatter->label("REQUIRED", "");
+    command.formatter(formatter);
+  }
+
+  CLI::App* add(Command command, const char* name, const char* what) {
+    CLI::App* const sub = app_.add_subcommand(name, what);
+    shape(*sub);
+    sub->footer("");
+    sub->group("Commands");
+    sub->callback([this, command] { arguments_.command = command; });
+    return sub;
+  }
+
+  void add_config(CLI::App* command) {
+    arguments_.config_path = config::kDefaultPath;
+    command
+        ->add_option("-c,--config", arguments_.config_path,
+                     std::string("the configuration (") + config::kDefaultPath + ")")
+        ->type_name("FILE");
+  }
+
+  void add_service_commands() {
+    add_config(add(Command::kRun, "run", "run the service in the foreground"));
+    add_config(add(Command::kCheck, "check", "look for mistakes in a configuration"));
+  }
+
+  void add_send() {
+    CLI::App* const send =
+        add(Command::kSend, "send", "send JSON lines from stdin to a forward input");
+    arguments_.host = "127.0.0.1";
+    arguments_.port = 24224;
+    arguments_.timeout_ms = kAckTimeoutMs;
+    send->add_option("TAG", arguments_.tag, "the tag of the events")
+        ->required()
+        ->type_name("")
+        ->check(CLI::Validator(
+            [](std::string& tag) {
+              return !tag.empty() && utf8_valid(tag) ? "" : "the tag is empty or not UTF-8";
+            },
+            ""));
+    send->add_option("--host", arguments_.host, "where to send (127.0.0.1)")->type_name("HOST");
+    send->add_option("--port", arguments_.port, "its TCP port (24224)")
+        ->type_name("PORT")
+        ->check(CLI::Range(1, 65535).description(""));
+    send->add_flag("--ack", arguments_.ack, "wait for the ack of each batch: then it is on disk");
+    send->add_option("--time", arguments_.time,
+                     "of the events: seconds since 1970, or RFC 3339 (now)")
+        ->type_name("TIME");
+    send->add_option_function<std::string>(
+            "--timeout",
+            [this](const std::string& text) {
+              const auto ms = config::parse_duration_ms(text);
+              if (!ms || *ms == 0) {
+                throw CLI::ValidationError("--timeout",
+                                           std::string("allowed: ") + config::kDurationForms);
+              }
+              arguments_.timeout_ms = *ms;
+            },
+            "how long to wait for a connection or an ack (60s)")
+        ->type_name("DURATION");
+    send->footer(
+        "Each line is one JSON object. Exit code 65: a line is none, those before it were sent.\n"
+        "Exit code 69: not reachable, or an ack is missing.");
+  }
+
+  void add_decode() {
+    CLI::App* const decode =
+        add(Command::kDecode, "decode", "print the events of aggregated Kinesis records");
+    decode->add_flag("--meta", arguments_.meta,
+                     "print {\"partition_key\",\"sub_sequence\",\"sequence_number\",\"data\"}");
+    decode->add_option("FILE", arguments_.files, "files to read (stdin)")->type_name("");
+    decode->footer(
+        "A file is a local stream, the output of `aws kinesis get-records`, or the bytes of one\n"
+        "record. Exit code 65: a record was damaged, the others were printed.");
+  }
+
+  void add_control_commands() {
+    add_socket(add(Command::kFlush, "flush", "ask the service to send what it has buffered"));
+    CLI::App* const status = add(Command::kStatus, "status", "what the service is doing");
+    add_socket(status);
+    status->add_flag("--json", arguments_.json, "print all of it as JSON");
+  }
+
+  void add_socket(CLI::App* command) {
+    add_config(command);
+    command
+        ->add_option("--socket", arguments_.socket_path,
+                     "its control socket (<root_dir>/control.sock)")
+        ->type_name("PATH");
+  }
+
+  void add_texts() {
+    CLI::App* const describe = add(Command::kDescribe, "describe", "print all options");
+    describe->group("");
+    arguments_.format = "text";
+    describe->add_option("--format", arguments_.format, "text, or toml: the default configuration")
+        ->type_name("FORMAT")
+        ->check(CLI::IsMember({"toml", "text"}).description(""));
+    CLI::App* const version = add(Command::kVersion, "version", "print the version");
+    version->add_flag("--json", arguments_.json, "print it as JSON");
+  }
+
+  std::vector<std::string> commands() {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app_.get_subcommands({})) names.push_back(command->get_name());
+    return names;
+  }
+
+  UsageText unknown_command(const std::string& name) {
+    const std::string near = config::near_match(name, commands());
+    return {app::kExitUsage, "millrace: there is no command \"" + name + "\"" +
+                                 (near.empty() ? "" : "; is " + near + " meant?") + "\n" + kAdvice};
+  }
+
+  UsageText usage(const CLI::ParseError& error) {
+    const auto parsed = app_.get_subcommands();
+    const CLI::App& command = parsed.empty() ? app_ : *parsed.front();
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      const bool version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
+      return {app::kExitFine, version ? std::string(error.what()) + "\n"
+                                      : command.help(parsed.empty() ? "" : app_.get_name())};
+    }
+    const std::string name = parsed.empty() ? "millrace" : "millrace " + command.get_name();
+    if (parsed.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+      return {app::kExitUsage, std::string("millrace: a command is missing\n") + kAdvice};
+    }
+    return {app::kExitUsage,
+            name + ": " + error.what() + "\n`" + name + " --help` tells what it takes.\n"};
+  }
+
+  CLI::App app_{"Takes events from Fluentd's forward protocol and delivers them to Kinesis.",
+                "millrace"};
+  Arguments arguments_;
+};
+
+}  // namespace
+
+std::variant<Arguments, UsageText> parse_arguments(int argc, const char* const* argv) {
+  return CommandLine().parse(argc, argv);
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The command line as a struct. The only file that knows the library for it is its .cc; nothing is
+// done here, only read. Values; main thread.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace millrace::cli {
+
+enum class Command : uint8_t { kRun, kCheck, kSend, kDecode, kFlush, kStatus, kDescribe, kVersion };
+
+struct Arguments {
+  Command command = Command::kVersion;
+  std::string config_path;  // run, check, flush, status
+  std::string socket_path;  // flush, status; empty: that of the configuration
+  bool json = false;        // status, version
+
+  std::string tag;  // send
+  std::string host;
+  uint16_t port = 0;
+  bool ack = false;
+  std::string time;  // empty: now
+  uint64_t timeout_ms = 0;
+
+  bool meta = false;  // decode
+  std::vector<std::string> files;
+
+  std::string format;  // describe: "toml" or "text"
+};
+
+/// What to print instead of doing anything: a help text (exit code 0) or what is wrong (64).
+struct UsageText {
+  int exit_code = 0;
+  std::string text;
+};
+
+std::variant<Arguments, UsageText> parse_arguments(int argc, const char* const* argv);
+
+}  // namespace millrace::cli
