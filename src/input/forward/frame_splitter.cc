@@ -10,10 +10,10 @@ namespace {
 
 // What a header with lead byte c0 to df says of its value.
 struct Lead {
-  uint8_t header = 0;     // bytes of the header; 0: no value starts so
-  uint8_t length_at = 0;  // width of the big-endian length behind the lead byte, 0: none
-  uint8_t body = 0;       // bytes behind the header if there is no length
-  uint8_t children = 0;   // values per unit of the length, 0: the length counts bytes
+  uint8_t header = 0;        // bytes of the header; 0: no value starts so
+  uint8_t length_bytes = 0;  // width of the big-endian length behind the lead byte, 0: none
+  uint8_t body = 0;          // bytes behind the header if there is no length
+  uint8_t children = 0;      // values per unit of the length, 0: the length counts bytes
 };
 
 // MessagePack specification, "Overview" of the formats, rows c0 to df.
@@ -34,6 +34,22 @@ uint64_t load_length(const char* at, uint8_t width) {
   if (width == 1) return static_cast<uint8_t>(*at);
   if (width == 2) return load_be<uint16_t>(at);
   return load_be<uint32_t>(at);
+}
+
+// The value whose lead byte, c0 to df, begins `bytes`: its own size, how many values it contains.
+// kFrame: both are known.
+inline FrameSplitter::Status measure_tagged(std::string_view bytes, uint64_t& size,
+                                            uint64_t& children, bool& is_array) {
+  const Lead& form = kLeads[static_cast<uint8_t>(bytes[0]) - 0xc0];
+  if (form.header == 0) return FrameSplitter::Status::kMalformed;
+  if (bytes.size() < form.header) return FrameSplitter::Status::kNeedMore;
+  size = uint64_t{form.header} + form.body;
+  if (form.length_bytes == 0) return FrameSplitter::Status::kFrame;
+  const uint64_t length = load_length(bytes.data() + 1, form.length_bytes);
+  children = length * form.children;
+  if (form.children == 0) size += length;
+  is_array = form.children == 1;
+  return FrameSplitter::Status::kFrame;
 }
 
 }  // namespace
@@ -76,21 +92,9 @@ FrameSplitter::Status FrameSplitter::scan(std::string_view bytes) {
     } else if (lead < 0xc0) {
       passed += lead & 0x1fU;
     } else {
-      const Lead& form = kLeads[lead - 0xc0];
-      if (form.header == 0) {
-        status = Status::kMalformed;
-        break;
-      }
-      if (size - at < form.header) break;
-      passed = form.header;
-      if (form.length_at != 0) {
-        const uint64_t length = load_length(bytes.data() + at + 1, form.length_at);
-        children = length * form.children;
-        if (form.children == 0) passed += length;
-        is_array = form.children == 1;
-      } else {
-        passed += form.body;
-      }
+      status = measure_tagged({bytes.data() + at, size - at}, passed, children, is_array);
+      if (status != Status::kFrame) break;
+      status = Status::kNeedMore;
     }
     if (at == 0 && is_array) {
       layout_.is_array = true;

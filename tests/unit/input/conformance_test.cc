@@ -43,13 +43,12 @@ struct Row {
   std::vector<Metric> counted = {};
 };
 
-std::vector<Row> rows() {
-  const std::string two = kE1 + kE2;
-  const std::string gz = test::gzip(two);
-  const std::string zs = test::zstd(two);
-  const std::string split = test::gzip(two.substr(0, 7)) + test::gzip(two.substr(7));
-  const std::string split_zstd = test::zstd(two.substr(0, 7)) + test::zstd(two.substr(7));
-  const std::vector<std::pair<EventTime, std::string>> both = {{kTime, kA1}, {kTime, kA2}};
+using Rows = std::vector<Row>;
+const std::vector<std::pair<EventTime, std::string>> kBoth = {{kTime, kA1}, {kTime, kA2}};
+const std::string kTwo = kE1 + kE2;
+const std::string kGzip = test::gzip(kTwo);
+
+Rows time_and_message_rows() {
   return {
       {"message", hex("93") + kX + kT + kA1, {{kTime, kA1}}, ""},
       {"message_chunk", hex("94") + kX + kT + kA1 + kC, {{kTime, kA1}}, kAck},
@@ -76,8 +75,18 @@ std::vector<Row> rows() {
        hex("93") + kX + hex("cb 41 d9 54 fc 40 20 00 00") + kA1,
        {{{1700000000, 500000000}, kA1}},
        ""},
-      {"forward", hex("92") + kX + hex("92") + two, both, ""},
-      {"forward_chunk", hex("93") + kX + hex("92") + two + kC, both, kAck},
+      {"old_heartbeat", hex("92 a0 90"), {}, ""},
+      {"nil", hex("c0 c0"), {}, ""},
+  };
+}
+
+Rows payload_rows() {
+  const std::string zs = test::zstd(kTwo);
+  const std::string split = test::gzip(kTwo.substr(0, 7)) + test::gzip(kTwo.substr(7));
+  const std::string split_zstd = test::zstd(kTwo.substr(0, 7)) + test::zstd(kTwo.substr(7));
+  return {
+      {"forward", hex("92") + kX + hex("92") + kTwo, kBoth, ""},
+      {"forward_chunk", hex("93") + kX + hex("92") + kTwo + kC, kBoth, kAck},
       {"forward_empty", hex("93") + kX + hex("90") + kC, {}, kAck},
       {"packed_bin", hex("93") + kX + hex("c4 0a") + kE1 + kC, {{kTime, kA1}}, kAck},
       {"packed_str32", hex("93") + kX + hex("db 00 00 00 0a") + kE1 + kC, {{kTime, kA1}}, kAck},
@@ -87,36 +96,48 @@ std::vector<Row> rows() {
            hex("a4 73 69 7a 65 63"),
        {{kTime, kA1}},
        ""},
-      {"gzip", hex("93") + kX + test::bin32(gz) + compressed_option("gzip"), both, kAck},
-      {"gzip_split_entry", hex("93") + kX + test::bin32(split) + compressed_option("gzip"), both,
+      {"gzip", hex("93") + kX + test::bin32(kGzip) + compressed_option("gzip"), kBoth, kAck},
+      {"gzip_split_entry", hex("93") + kX + test::bin32(split) + compressed_option("gzip"), kBoth,
        kAck},
       {"gzip_empty", hex("93") + kX + hex("c4 00") + compressed_option("gzip"), {}, kAck},
-      {"zstd", hex("93") + kX + test::bin32(zs) + compressed_option("zstd"), both, kAck},
+      {"zstd", hex("93") + kX + test::bin32(zs) + compressed_option("zstd"), kBoth, kAck},
       {"zstd_two_frames", hex("93") + kX + test::bin32(split_zstd) + compressed_option("zstd"),
-       both, kAck},
-      {"gzip_over_plain",
-       hex("93") + kX + test::bin32(two) + compressed_option("gzip"),
-       {},
+       kBoth, kAck},
+  };
+}
+
+Rows option_rows() {
+  return {
+      {"chunk_int",
+       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b 4d"),
+       {{kTime, kA1}},
+       hex("81 a3 61 63 6b 4d")},
+      {"chunk_bin",
+       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c4 02 01 02"),
+       {{kTime, kA1}},
+       hex("81 a3 61 63 6b c4 02 01 02")},
+      {"chunk_nil", hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c0"), {{kTime, kA1}}, ""},
+      {"chunk_false",
+       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c2"),
+       {{kTime, kA1}},
+       ""},
+      {"chunk_too_long",
+       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b da 04 01") + std::string(1025, 'x'),
+       {{kTime, kA1}},
        "",
-       Then::kFin,
+       Then::kOpen,
        0,
-       {Metric::kClosedInflate}},
-      {"gzip_truncated",
-       hex("93") + kX + test::bin32(gz.substr(0, gz.size() - 6)) + compressed_option("gzip"),
-       {},
-       "",
-       Then::kFin,
-       0,
-       {Metric::kClosedInflate}},
-      {"unknown_compression",
-       hex("93") + kX + test::bin32(two) + compressed_option("lz4"),
-       {},
-       "",
-       Then::kFin,
-       0,
-       {Metric::kClosedCompression}},
-      {"old_heartbeat", hex("92 a0 90"), {}, ""},
-      {"nil", hex("c0 c0"), {}, ""},
+       {Metric::kOddChunkOption}},
+      {"option_int", hex("93") + kX + hex("91") + kE1 + hex("07"), {{kTime, kA1}}, ""},
+      {"option_array",
+       hex("93") + kX + hex("91") + kE1 + hex("91 a5 63 68 75 6e 6b"),
+       {{kTime, kA1}},
+       ""},
+  };
+}
+
+Rows fluent_bit_rows() {
+  return {
       {"fluent_bit_v2", hex("92") + kX + hex("91") + kV2, {{kTime5, kMapN2}}, ""},
       {"fluent_bit_v2_packed", hex("92") + kX + test::bin32(kV2), {{kTime5, kMapN2}}, ""},
       {"fluent_bit_v2_gzip",
@@ -150,31 +171,11 @@ std::vector<Row> rows() {
        hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b d9 20") + std::string(32, 'f'),
        {{kTime, kA1}},
        hex("81 a3 61 63 6b d9 20") + std::string(32, 'f')},
-      {"chunk_int",
-       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b 4d"),
-       {{kTime, kA1}},
-       hex("81 a3 61 63 6b 4d")},
-      {"chunk_bin",
-       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c4 02 01 02"),
-       {{kTime, kA1}},
-       hex("81 a3 61 63 6b c4 02 01 02")},
-      {"chunk_nil", hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c0"), {{kTime, kA1}}, ""},
-      {"chunk_false",
-       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b c2"),
-       {{kTime, kA1}},
-       ""},
-      {"chunk_too_long",
-       hex("94") + kX + kT + kA1 + hex("81 a5 63 68 75 6e 6b da 04 01") + std::string(1025, 'x'),
-       {{kTime, kA1}},
-       "",
-       Then::kOpen,
-       0,
-       {Metric::kOddChunkOption}},
-      {"option_int", hex("93") + kX + hex("91") + kE1 + hex("07"), {{kTime, kA1}}, ""},
-      {"option_array",
-       hex("93") + kX + hex("91") + kE1 + hex("91 a5 63 68 75 6e 6b"),
-       {{kTime, kA1}},
-       ""},
+  };
+}
+
+Rows bad_entry_rows() {
+  return {
       {"deep_record",
        hex("93") + kX + kT + hex("81 a1 61") + std::string(128, '\x91') + hex("c0"),
        {{kTime, hex("81 a1 61") + std::string(128, '\x91') + hex("c0")}},
@@ -190,7 +191,7 @@ std::vector<Row> rows() {
       {"bad_entries",
        hex("93") + kX + hex("95") + kE1 + hex("92") + kT + hex("a1 78") + hex("05") +
            hex("92 c0 80") + kE2 + kC,
-       both, kAck, Then::kOpen, 3},
+       kBoth, kAck, Then::kOpen, 3},
       {"packed_scalars", hex("93") + kX + hex("c4 03 01 02 c0") + kC, {}, kAck, Then::kOpen, 3},
       {"packed_truncated",
        hex("93") + kX + hex("c4 0d") + kE1 + hex("92 ce 65") + kC,
@@ -198,13 +199,6 @@ std::vector<Row> rows() {
        kAck,
        Then::kOpen,
        1},
-      {"packed_malformed",
-       hex("93") + kX + hex("c4 0b") + kE1 + hex("c1") + kC,
-       {},
-       "",
-       Then::kFin,
-       0,
-       {Metric::kClosedMalformed}},
       {"record_nil", hex("94") + kX + kT + hex("c0") + kC, {}, kAck, Then::kOpen, 1},
       {"no_record", hex("92") + kX + kT, {}, "", Then::kOpen, 0, {Metric::kDiscardedMessage}},
       {"empty_array", hex("90"), {}, "", Then::kOpen, 0, {Metric::kDiscardedMessage}},
@@ -215,6 +209,39 @@ std::vector<Row> rows() {
        Then::kOpen,
        0,
        {Metric::kDiscardedMessage}},
+  };
+}
+
+Rows refused_rows() {
+  return {
+      {"gzip_over_plain",
+       hex("93") + kX + test::bin32(kTwo) + compressed_option("gzip"),
+       {},
+       "",
+       Then::kFin,
+       0,
+       {Metric::kClosedInflate}},
+      {"gzip_truncated",
+       hex("93") + kX + test::bin32(kGzip.substr(0, kGzip.size() - 6)) + compressed_option("gzip"),
+       {},
+       "",
+       Then::kFin,
+       0,
+       {Metric::kClosedInflate}},
+      {"unknown_compression",
+       hex("93") + kX + test::bin32(kTwo) + compressed_option("lz4"),
+       {},
+       "",
+       Then::kFin,
+       0,
+       {Metric::kClosedCompression}},
+      {"packed_malformed",
+       hex("93") + kX + hex("c4 0b") + kE1 + hex("c1") + kC,
+       {},
+       "",
+       Then::kFin,
+       0,
+       {Metric::kClosedMalformed}},
       {"top_level_int",
        hex("05"),
        {},
@@ -242,6 +269,15 @@ std::vector<Row> rows() {
       {"tls", hex("16 03 01 00 10 01 00 00 0c"), {}, "", Then::kFin, 0, {Metric::kClosedForeign}},
       {"ssh", "SSH-2.0-client\r\n", {}, "", Then::kFin, 0, {Metric::kClosedForeign}},
   };
+}
+
+Rows all_rows() {
+  Rows all;
+  for (const auto rows : {time_and_message_rows, payload_rows, option_rows, fluent_bit_rows,
+                          bad_entry_rows, refused_rows}) {
+    for (Row& row : rows()) all.push_back(std::move(row));
+  }
+  return all;
 }
 
 class Conformance : public testing::TestWithParam<Row> {
@@ -280,7 +316,7 @@ class Conformance : public testing::TestWithParam<Row> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Forward, Conformance, testing::ValuesIn(rows()),
+INSTANTIATE_TEST_SUITE_P(Forward, Conformance, testing::ValuesIn(all_rows()),
                          [](const testing::TestParamInfo<Row>& row) { return row.param.name; });
 
 TEST_P(Conformance, InOnePiece) { run(false); }

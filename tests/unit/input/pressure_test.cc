@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pauses, deadlines and limits of connections, over real sockets.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/input/forward_server.h"
+#include "tests/unit/input/messages.h"
+
+namespace millrace::input {
+namespace {
+
+using metrics::Metric;
+using test::hex;
+using test::TcpClient;
+
+TEST(Pressure, NotNowKeepsTheMessageAndStopsReading) {
+  ForwardServer server;
+  server.on_loop([&] { server.receiver_.full = true; });
+  TcpClient client(server.port());
+  ASSERT_TRUE(client.send(message("1") + message("2")));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
+  EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
+  server.on_loop([&] { server.listener_->resume(); });
+  ASSERT_TRUE(
+      eventually([&] { return server.ask<int>([&] { return server.receiver_.offered; }) == 2; }));
+  EXPECT_TRUE(client.silent_for(30));
+  server.on_loop([&] {
+    server.receiver_.full = false;
+    server.listener_->resume();
+  });
+  expect_reply(client, ack_of("1") + ack_of("2"));
+  ASSERT_TRUE(client.send(message("3")));
+  expect_reply(client, ack_of("3"));
+  EXPECT_EQ(server.count(Metric::kPausedConnections), 0u);
+}
+
+TEST(Pressure, AKeptMessageIsUnpackedAgain) {
+  ForwardServer server;
+  server.on_loop([&] { server.receiver_.verdicts = {Verdict::kNotNow}; });
+  TcpClient client(server.port());
+  const std::string packed = test::gzip(hex("92 05 81 a1 61 01"));
+  ASSERT_TRUE(client.send(hex("93 a4 74 65 73 74") + test::bin32(packed) + hex("82 aa") +
+                          "compressed" + hex("a4") + "gzip" + hex("a5 63 68 75 6e 6b a2 63 31")));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
+  server.on_loop([&] { server.listener_->resume(); });
+  expect_reply(client, ack_of("c1"));
+  EXPECT_EQ(server.events().size(), 1u);
+}
+
+TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {
+  ForwardServer server;
+  server.on_loop([&] { server.receiver_.full = true; });
+  constexpr int kClients = 50;
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(clients.back()->send(message(std::to_string(i))));
+    ASSERT_TRUE(eventually(
+        [&] { return server.count(Metric::kPausedConnections) == static_cast<uint64_t>(i) + 1; }));
+  }
+  // Everyone is asked once, although most refusals put the rest off to later turns.
+  server.on_loop([&] { server.listener_->resume(); });
+  ASSERT_TRUE(eventually(
+      [&] { return server.ask<int>([&] { return server.receiver_.offered; }) == 2 * kClients; }));
+  server.on_loop([&] {
+    server.receiver_.full = false;
+    server.listener_->resume();
+  });
+  for (int i = 0; i < kClients; ++i) {
+    EXPECT_EQ(clients[static_cast<size_t>(i)]->receive_exactly(ack_of(std::to_string(i)).size()),
+              ack_of(std::to_string(i)));
+  }
+  std::vector<std::string> order;
+  for (int i = 0; i < kClients; ++i) order.push_back(std::to_string(i));
+  EXPECT_EQ(server.ask<std::vector<std::string>>([&] { return server.receiver_.chunks; }), order);
+}
+
+TEST(Pressure, AFrameThatStopsIsClosedByItsTimeout) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.source.frame_timeout_ms = 50; }));
+  TcpClient idle(server.port());
+  TcpClient stuck(server.port());
+  ASSERT_TRUE(stuck.send(message("c1").substr(0, 10)));
+  EXPECT_EQ(stuck.receive_all(), "");
+  EXPECT_EQ(stuck.state(), TcpClient::State::kEnded);
+  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
+  // Between frames there is no limit.
+  ASSERT_TRUE(idle.send(message("c2")));
+  expect_reply(idle, ack_of("c2"));
+}
+
+TEST(Pressure, WithinAPauseOfOursNoFrameTimesOut) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.source.frame_timeout_ms = 40; }));
+  server.on_loop([&] { server.receiver_.full = true; });
+  TcpClient client(server.port());
+  ASSERT_TRUE(client.send(message("c1") + message("c2").substr(0, 5)));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
+  EXPECT_TRUE(client.silent_for(150));
+  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 0u);
+  server.on_loop([&] {
+    server.receiver_.full = false;
+    server.listener_->resume();
+  });
+  ASSERT_TRUE(client.send(message("c2").substr(5)));
+  expect_reply(client, ack_of("c1") + ack_of("c2"));
+}
+
+TEST(Pressure, NoAckAfterTheDeadline) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.ack_deadline_ms = 50; }));
+  server.on_loop([&] { server.hold_ = true; });
+  TcpClient taken(server.port());
+  ASSERT_TRUE(taken.send(message("c1")));
+  EXPECT_EQ(taken.receive_all(), "");
+  EXPECT_EQ(taken.state(), TcpClient::State::kEnded);
+  EXPECT_EQ(server.count(Metric::kClosedAckDeadline), 1u);
+  server.on_loop([&] {
+    server.listener_->stored(server.receiver_.tickets.at(0));
+    server.receiver_.full = true;
+  });
+  TcpClient kept(server.port());
+  ASSERT_TRUE(kept.send(message("c2")));
+  EXPECT_EQ(kept.receive_all(), "");
+  EXPECT_EQ(server.count(Metric::kClosedAckDeadline), 2u);
+  // The kept message has gone with its connection.
+  server.on_loop([&] {
+    server.receiver_.full = false;
+    server.listener_->resume();
+  });
+  EXPECT_EQ(server.events().size(), 1u);
+}
+
+TEST(Pressure, AClientThatNeverReadsItsAcksIsPausedThenClosed) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.source.frame_timeout_ms = 200; }));
+  TcpClient client(server.port());
+  const int small = 4096;
+  ASSERT_EQ(setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+  // The longest chunk values make the longest acks.
+  const std::string one =
+      hex("94 a4 74 65 73 74 05 80 81 a5 63 68 75 6e 6b da 04 00") + std::string(1024, 'c');
+  std::string batch;
+  for (int i = 0; i < 500; ++i) batch += one;
+  std::thread sender([&] {
+    while (client.send(batch)) {
+    }
+  });
+  EXPECT_TRUE(eventually([&] { return server.count(Metric::kClosedAckDeadline) == 1; }));
+  sender.join();
+  EXPECT_TRUE(eventually([&] { return server.count(Metric::kConnections) == 0; }));
+}
+
+// More frames under way than the limit allows in memory: all arrive in the end, one after the
+// other.
+TEST(Pressure, ReceiveMemoryIsBounded) {
+  constexpr size_t kFrame = size_t{1} << 20;
+  ForwardServer server(
+      options_with([](ListenerOptions& o) { o.source.receive_memory_limit = 2 * kFrame; }));
+  constexpr size_t kClients = 12;
+  std::vector<std::thread> threads;
+  std::atomic<bool> done{false};
+  uint64_t most = 0;
+  std::thread watcher([&] {
+    while (!done) most = std::max(most, server.count(Metric::kReceiveBytes));
+  });
+  const std::string frame = big_message("c1", kFrame);
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    // The first half arrives before any is finished.
+    ASSERT_TRUE(clients.back()->send(std::string_view(frame).substr(0, kFrame / 4)));
+  }
+  for (size_t i = 0; i < kClients; ++i) {
+    threads.emplace_back([&, i] {
+      EXPECT_TRUE(clients[i]->send(std::string_view(frame).substr(kFrame / 4)));
+      expect_reply(*clients[i], ack_of("c1"));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  done = true;
+  watcher.join();
+  EXPECT_EQ(server.events().size(), kClients);
+  EXPECT_EQ(server.count(Metric::kReceiveBytes), 0u);
+  // The limit, one favoured frame, and one read of everyone who was within a frame.
+  EXPECT_LE(most, 2 * kFrame + 2 * kFrame + kClients * (size_t{300} << 10));
+}
+
+// Whoever is favoured while the memory is short must finish its frame, not only drip.
+TEST(Pressure, AStalledFrameDoesNotHoldUpTheOthersForEver) {
+  ForwardServer server(options_with([](ListenerOptions& o) {
+    o.source.receive_memory_limit = 100'000;
+    o.source.frame_timeout_ms = 100;
+  }));
+  TcpClient stalled(server.port());
+  const std::string frame = big_message("c1", 1 << 20);
+  ASSERT_TRUE(stalled.send(std::string_view(frame).substr(0, 500'000)));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 100'000; }));
+  TcpClient good(server.port());
+  std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
+  std::atomic<bool> stop{false};
+  std::thread dripper([&] {
+    for (size_t at = 500'000; !stop && stalled.send(std::string_view(frame).substr(at, 1)); ++at) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  expect_reply(good, ack_of("c1"));
+  stop = true;
+  sender.join();
+  dripper.join();
+  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
+}
+
+}  // namespace
+}  // namespace millrace::input
