@@ -80,8 +80,7 @@ std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
   }
   if (state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) return std::nullopt;
   // Whom the others wait for has so long for the whole frame, else for its next byte.
-  const ReceiveMemory& memory = context_.memory;
-  const bool hogs = memory.favours(id_) && now_ms > memory.favoured_since_ms() + timeout_ms;
+  const bool hogs = now_ms > timeout_ms && context_.memory.awaits(id_, now_ms - timeout_ms);
   if (hogs || now_ms > progress_ms_ + timeout_ms) return CloseReason::kFrameTimeout;
   return std::nullopt;
 }

@@ -7,9 +7,9 @@ bool ReceiveMemory::admit(uint64_t connection, uint64_t now_ms) {
   if (held_ <= limit_ || favoured_ == connection) return true;
   if (favoured_ == 0 && waiting_.empty()) {
     favoured_ = connection;
-    favoured_since_ms_ = now_ms;
     return true;
   }
+  if (waiting_.empty()) awaited_since_ms_ = now_ms;
   waiting_.push_back(connection);
   return false;
 }
@@ -26,7 +26,7 @@ uint64_t ReceiveMemory::next(uint64_t now_ms) {
   waiting_.pop_front();
   if (over) {
     favoured_ = connection;
-    favoured_since_ms_ = now_ms;
+    awaited_since_ms_ = now_ms;
   }
   return connection;
 }

@@ -28,8 +28,11 @@ class ReceiveMemory {
   bool admit(uint64_t connection, uint64_t now_ms);
   /// The frame that `connection` was favoured for is done with, or the connection has gone.
   void finished(uint64_t connection);
-  bool favours(uint64_t connection) const { return favoured_ == connection; }
-  uint64_t favoured_since_ms() const { return favoured_since_ms_; }
+  /// True if the others have waited for `connection` to finish its frame since `since_ms` or
+  /// longer.
+  bool awaits(uint64_t connection, uint64_t since_ms) const {
+    return favoured_ == connection && !waiting_.empty() && awaited_since_ms_ <= since_ms;
+  }
   /// One that may read on again, 0: none. To be asked at the end of each turn.
   uint64_t next(uint64_t now_ms);
 
@@ -37,8 +40,8 @@ class ReceiveMemory {
   uint64_t limit_;
   uint64_t held_ = 0;
   uint64_t favoured_ = 0;
-  uint64_t favoured_since_ms_ = 0;
-  std::deque<uint64_t> waiting_;  // may name connections that have gone
+  uint64_t awaited_since_ms_ = 0;  // when the first began to wait for the favoured one
+  std::deque<uint64_t> waiting_;   // may name connections that have gone
 };
 
 }  // namespace millrace::input

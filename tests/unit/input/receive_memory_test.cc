@@ -14,11 +14,12 @@ TEST(ReceiveMemory, OverTheLimitOneGoesOnAndTheOthersTakeTurns) {
   EXPECT_TRUE(memory.admit(1, 0));
   memory.changed(0, 50);
   EXPECT_TRUE(memory.admit(1, 5));
-  EXPECT_TRUE(memory.favours(1));
-  EXPECT_EQ(memory.favoured_since_ms(), 5u);
+  EXPECT_FALSE(memory.awaits(1, 100));  // nobody waits
   EXPECT_TRUE(memory.admit(1, 6));
   EXPECT_FALSE(memory.admit(2, 6));
   EXPECT_FALSE(memory.admit(3, 7));
+  EXPECT_FALSE(memory.awaits(1, 5));
+  EXPECT_TRUE(memory.awaits(1, 6));
   EXPECT_EQ(memory.next(8), 0u);
   memory.finished(2);  // not the favoured one
   EXPECT_EQ(memory.next(8), 0u);
@@ -26,6 +27,8 @@ TEST(ReceiveMemory, OverTheLimitOneGoesOnAndTheOthersTakeTurns) {
   // Who asks now comes after those who wait.
   EXPECT_FALSE(memory.admit(1, 9));
   EXPECT_EQ(memory.next(9), 2u);
+  EXPECT_FALSE(memory.awaits(2, 8));
+  EXPECT_TRUE(memory.awaits(2, 9));
   EXPECT_EQ(memory.next(9), 0u);
   memory.changed(60, 0);
   EXPECT_EQ(memory.next(10), 3u);
