@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <exception>
 
+#include "app/exit_code.h"
 #include "cli/commands.h"
 
 namespace {
@@ -33,11 +36,7 @@ int run_command(const Arguments& arguments, Output& out) {
   return millrace::cli::version(arguments, out);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  // A peer or reader that went away is an error of the write, not the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
+int run_main(int argc, char** argv) {
   const auto parsed = millrace::cli::parse_arguments(argc, argv);
   if (const auto* arguments = std::get_if<Arguments>(&parsed)) {
     Output out(STDOUT_FILENO);
@@ -47,4 +46,17 @@ int main(int argc, char** argv) {
   Output text(usage.exit_code == 0 ? STDOUT_FILENO : STDERR_FILENO);
   text.write(usage.text);
   return text.finish(usage.exit_code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A peer or reader that went away is an error of the write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run_main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "millrace: a bug: %s\n", error.what());
+    return millrace::app::kExitBug;
+  }
 }

@@ -47,7 +47,8 @@ Result<std::string> value_of(std::string_view reference, const Environment& envi
 
 Environment process_environment() {
   return [](const std::string& name) -> std::optional<std::string> {
-    const char* const value = std::getenv(name.c_str());
+    // The environment is only read, and nothing in the program changes it.
+    const char* const value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
     if (value == nullptr) return std::nullopt;
     return std::string(value);
   };
@@ -69,7 +70,7 @@ Result<std::string> expand(std::string_view text, const Environment& environment
       if (end == std::string_view::npos) {
         return fail(ErrorKind::kInvalid, "\"${\" without \"}\"; a text \"${\" is written \"$${\"");
       }
-      const Result<std::string> value = value_of(text.substr(at + 2, end - at - 2), environment);
+      Result<std::string> value = value_of(text.substr(at + 2, end - at - 2), environment);
       if (!value) return value;
       out += *value;
       at = end + 1;

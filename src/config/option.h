@@ -35,7 +35,8 @@ using Value = std::variant<uint64_t, double, bool, std::string, std::vector<std:
 /// Puts a value of the option's type into its member of the model.
 using Setter = void (*)(void* object, const Value& value);
 
-struct Option {
+// In the order in which a row is read.
+struct Option {  // NOLINT(clang-analyzer-optin.performance.Padding)
   const char* name;
   Type type;
   const char* default_text = "";  // without quotes; "": no default, or one that `help` tells

@@ -135,7 +135,7 @@ class ValueReader {
     if (node.kind != Node::Kind::kString) return wrong_type(node);
     const auto text = expanded(node);
     if (!text) return std::nullopt;
-    const auto value = value_from_text(option_, *text);
+    auto value = value_from_text(option_, *text);
     if (!value)
       return refuse(node, fmt::format("is not {}: \"{}\"", type_words(option_.type), *text));
     const uint64_t number = std::get<uint64_t>(*value);
@@ -233,10 +233,10 @@ std::optional<Value> read_value(const Option& option, const Node& node,
 }
 
 std::string allowed_text(const Option& option) {
-  const std::string bounds = option.max == std::numeric_limits<uint64_t>::max()
-                                 ? fmt::format("at least {}", bound_text(option.type, option.min))
-                                 : fmt::format("{} to {}", bound_text(option.type, option.min),
-                                               bound_text(option.type, option.max));
+  std::string bounds = option.max == std::numeric_limits<uint64_t>::max()
+                           ? fmt::format("at least {}", bound_text(option.type, option.min))
+                           : fmt::format("{} to {}", bound_text(option.type, option.min),
+                                         bound_text(option.type, option.max));
   switch (option.type) {
     case Type::kSize:
       return fmt::format("{}; {}", kSizeForms, bounds);
