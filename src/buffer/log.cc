@@ -187,6 +187,11 @@ void Log::note_attempt(QueuedChunk& chunk) {
   }
 }
 
+void Log::note_delivery(const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  if (!failed_) last_error_ = error;
+}
+
 LogStatus Log::status() const {
   LogStatus status{.staged_chunks = staged_chunks_,
                    .staged_bytes = staged_bytes_,

@@ -87,6 +87,8 @@ class Log : public CommitTarget {
   void finish(const QueuedChunk& chunk, Finish outcome);
   /// Remembers the attempts of a chunk on disk, at most once a minute.
   void note_attempt(QueuedChunk& chunk);
+  /// For people: what the last attempt met; empty once one succeeds.
+  void note_delivery(const std::string& error);
   /// Drops the oldest queued chunk that nobody holds. False if there is none.
   bool drop_oldest();
 

@@ -126,6 +126,7 @@ void FlushThread::commit(const QueuedChunk& chunk) {
                {"chunk", chunk.id.uuid()},
                {"attempts", chunk.attempts}});
   }
+  log_.note_delivery({});
   log_.finish(chunk, buffer::Finish::kDelivered);
 }
 

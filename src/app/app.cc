@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/app.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <future>
+
+#include "admin/control_socket.h"
+#include "app/exit_code.h"
+#include "base/log.h"
+#include "metrics/exposition.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr uint64_t kSignalPollMs = 100;
+
+// What the system answered, as the exit code that a service manager can act on.
+int exit_code_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::kLocked:
+      return kExitLocked;
+    case ErrorKind::kPermission:
+      return kExitPermission;
+    case ErrorKind::kUnreachable:
+      return kExitUnavailable;
+    case ErrorKind::kInvalid:
+      return kExitConfig;
+    case ErrorKind::kIo:
+    case ErrorKind::kNoSpace:
+    case ErrorKind::kCorrupt:
+      return kExitDisk;
+    case ErrorKind::kInterrupted:
+      return kExitFine;
+    default:
+      return kExitCannotCreate;
+  }
+}
+
+}  // namespace
+
+int run(const config::Loaded& loaded) {
+  const config::Config& config = loaded.config;
+  log::configure(config.system.log_level, config.system.log_format);
+  for (const config::Problem& warning : loaded.warnings) {
+    log::warn("config", "configuration",
+              {{"warning", warning.what}, {"file", warning.file}, {"line", warning.line}});
+  }
+  App app(config);
+  return app.run();
+}
+
+App::App(const config::Config& config) : config_(config), io_{files_, clock_, random_} {}
+
+App::~App() = default;
+
+// The life of the service.
+int App::run() {
+  log::info("app", "starting", {{"version", MILLRACE_VERSION}, {"pid", ::getpid()}});
+  if (const int code = start(); code >= 0) return code;
+  const int code = serve();
+  stop(config_.system.stop_timeout_ms);
+  return code;
+}
+
+// -1: it runs. Otherwise the exit code.
+int App::start() {
+  if (auto locked = lock_root(); !locked) return refuse(locked.error());
+  if (auto made = make_outputs(); !made) return refuse(kExitConfig, made.error().message);
+  if (const int code = open_logs(); code >= 0) return code;
+  if (auto listening = listen(); !listening) return refuse(listening.error());
+  if (auto opened = open_control_socket(); !opened) return refuse(opened.error());
+  start_delivery();
+  state_ = State::kRunning;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    log::info("app", "listening",
+              {{"source", config_.sources[i].id},
+               {"bind", config_.sources[i].bind},
+               {"port", ports_[i]}});
+  }
+  return -1;
+}
+
+int App::refuse(const Error& error) { return refuse(exit_code_of(error), error.message); }
+
+int App::refuse(int exit_code, const std::string& message) {
+  if (exit_code == kExitFine) {
+    log::info("app", "stopped", {{"reason", message}});
+  } else {
+    log::error("app", "cannot start", {{"error", message}, {"exit_code", exit_code}});
+  }
+  return exit_code;
+}
+
+Result<> App::lock_root() {
+  const std::string& root = config_.system.root_dir;
+  if (auto made = files_.make_directories(root); !made) {
+    Error error = made.error();
+    error.message = "root_dir cannot be used: " + error.message;
+    return tl::unexpected(error);
+  }
+  auto lock = files_.lock(root + "/LOCK");
+  if (!lock) {
+    Error error = lock.error();
+    error.message =
+        error.kind == ErrorKind::kLocked
+            ? "another millrace (" + error.message + ") uses root_dir " + root + "; stop it first"
+            : "root_dir cannot be used: " + error.message;
+    return tl::unexpected(error);
+  }
+  root_lock_ = std::move(*lock);
+  return root_lock_->describe("pid " + std::to_string(::getpid()));
+}
+
+Result<> App::make_outputs() {
+  for (const config::Match& match : config_.matches) {
+    auto output = output::make_output(match, config_.system);
+    if (!output) return tl::unexpected(output.error());
+    outputs_.push_back(std::move(*output));
+  }
+  return {};
+}
+
+// Reading a large buffer takes a while: signals are heard meanwhile.
+int App::open_logs() {
+  for (uint32_t id = 0; id < config_.system.workers; ++id) {
+    workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, large_token_));
+  }
+  auto opening = std::async(std::launch::async, [this]() -> Result<> {
+    std::optional<uint64_t> key_seed;
+    for (const auto& worker : workers_) {
+      if (auto opened = worker->open_logs(key_seed, interrupted_); !opened) return opened;
+    }
+    return {};
+  });
+  while (opening.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
+    if (signals_.wait(kSignalPollMs / 10) == Order::kStop) interrupted_ = true;
+  }
+  auto opened = opening.get();
+  if (!opened && opened.error().kind == ErrorKind::kLocked) {
+    return refuse(kExitLocked,
+                  "another millrace (" + opened.error().message + ") holds the buffer");
+  }
+  if (!opened) return refuse(opened.error());
+  if (interrupted_) return refuse(kExitFine, "stopped while starting");
+  return -1;
+}
+
+Result<> App::listen() {
+  ports_.assign(config_.sources.size(), 0);
+  for (const auto& worker : workers_) {
+    if (auto listening = worker->listen(ports_); !listening) return listening;
+  }
+  return {};
+}
+
+Result<> App::open_control_socket() {
+  auto control =
+      admin::ControlSocket::open(config_.system.root_dir + "/control.sock",
+                                 admin::ControlHandlers{
+                                     .metrics = [this] { return metrics::exposition(registry_); },
+                                     .status = [this] { return status_json(); },
+                                     .flush = [this]() -> Result<uint64_t> { return flush(); },
+                                 });
+  if (!control) return tl::unexpected(control.error());
+  control_ = std::move(*control);
+  return {};
+}
+
+void App::start_delivery() {
+  for (const auto& worker : workers_) {
+    for (const auto& log : worker->logs()) {
+      housekeeping_.add(*log, worker->commits());
+    }
+  }
+  housekeeping_.start();
+  for (const auto& worker : workers_) {
+    worker->start();
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      pools_.push_back(std::make_unique<flush::FlushPool>(io_, *worker->logs()[i], *outputs_[i],
+                                                          config_.matches[i].buffer, registry_));
+    }
+  }
+}
+
+int App::serve() {
+  while (true) {
+    const std::optional<Order> order = signals_.wait(kSignalPollMs);
+    if (order == Order::kStop) {
+      log::info("app", "stopping");
+      return kExitFine;
+    }
+    if (order == Order::kFlush) flush();
+    if (storage_failed()) {
+      log::error("app",
+                 "stopping, because the disk has failed; what is durable is delivered first");
+      return kExitDisk;
+    }
+  }
+}
+
+bool App::storage_failed() const {
+  return std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+    return std::any_of(worker->logs().begin(), worker->logs().end(),
+                       [](const auto& log) { return log->failed(); });
+  });
+}
+
+size_t App::flush() {
+  size_t chunks = 0;
+  for (const auto& worker : workers_) {
+    chunks += worker->flush(buffer::SealReason::kForced, config_.system.stop_timeout_ms);
+  }
+  housekeeping_.wake();
+  log::info("app", "flushed", {{"chunks", chunks}});
+  return chunks;
+}
+
+}  // namespace millrace::app

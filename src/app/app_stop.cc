@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the service ends, and what it tells of itself meanwhile.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "admin/control_socket.h"
+#include "admin/status.h"
+#include "app/app.h"
+#include "base/log.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr uint64_t kDrainPollMs = 20;
+
+admin::OutputWorkerStatus worker_status(const buffer::Log& log) {
+  const buffer::LogStatus now = log.status();
+  return admin::OutputWorkerStatus{.worker = log.settings().worker_id,
+                                   .staged_chunks = now.staged_chunks,
+                                   .queued_chunks = now.queue.queued + now.queue.dead_letters,
+                                   .in_flight = now.queue.in_flight,
+                                   .staged_bytes = now.staged_bytes,
+                                   .queued_bytes = now.queue.bytes,
+                                   .segments = now.segments,
+                                   .disk_bytes = now.disk_bytes,
+                                   .state = now.failed ? "failed"
+                                            : now.full ? "full"
+                                                       : "ok",
+                                   .last_error = now.last_error};
+}
+
+}  // namespace
+
+// First nothing comes in any more and all that came is answered, then what is queued goes out
+// within the deadline. The rest stays on disk. A second order to stop cuts everything short.
+void App::stop(uint64_t timeout_ms) {
+  state_ = State::kStopping;
+  const uint64_t deadline = clock_.running_ms() + timeout_ms;
+  const auto left = [&] {
+    const uint64_t now = clock_.running_ms();
+    return now < deadline ? deadline - now : 0;
+  };
+  for (const auto& worker : workers_) {
+    worker->stop_listening(std::max<uint64_t>(left() / 2, 100));
+  }
+  const bool flush_staged =
+      std::any_of(config_.matches.begin(), config_.matches.end(),
+                  [](const config::Match& match) { return match.buffer.flush_at_shutdown; });
+  if (flush_staged) {
+    for (const auto& worker : workers_) {
+      worker->flush(buffer::SealReason::kShutdown, left());
+    }
+  }
+  drain(deadline);
+  const bool cut_short = clock_.running_ms() >= deadline;
+  for (const auto& pool : pools_) {
+    pool->stop(cut_short);
+  }
+  control_.reset();
+  for (const auto& worker : workers_) {
+    worker->stop();
+  }
+  housekeeping_.stop();
+  log::info("app", "stopped", {{"undelivered_chunks", undelivered()}});
+}
+
+// Waits for chunks that can go out now; one that failed keeps its place on disk.
+void App::drain(uint64_t deadline_ms) {
+  while (clock_.running_ms() < deadline_ms) {
+    size_t due = 0;
+    for (const auto& worker : workers_) {
+      for (size_t i = 0; i < outputs_.size(); ++i) {
+        const buffer::ChunkQueue::Counts counts = worker->logs()[i]->queue().counts();
+        due += counts.due + counts.in_flight;
+      }
+    }
+    if (due == 0 || signals_.wait(kDrainPollMs) == Order::kStop) return;
+  }
+}
+
+uint64_t App::undelivered() const {
+  uint64_t chunks = 0;
+  for (const auto& worker : workers_) {
+    for (const auto& log : worker->logs()) {
+      const buffer::LogStatus status = log->status();
+      chunks += status.staged_chunks + status.queue.queued + status.queue.in_flight;
+    }
+  }
+  return chunks;
+}
+
+std::string App::status_json() const {
+  admin::Status status{.version = MILLRACE_VERSION, .pid = ::getpid()};
+  const State state = state_;
+  status.state = state == State::kRunning    ? admin::State::kRunning
+                 : state == State::kStopping ? admin::State::kStopping
+                                             : admin::State::kRecovering;
+  for (size_t i = 0; i < config_.sources.size() && i < ports_.size(); ++i) {
+    uint64_t connections = 0;
+    for (const auto& worker : workers_) {
+      const std::vector<size_t> counts = worker->connections();
+      if (i < counts.size()) connections += counts[i];
+    }
+    status.sources.push_back(admin::SourceStatus{.id = config_.sources[i].id,
+                                                 .type = "forward",
+                                                 .bind = config_.sources[i].bind,
+                                                 .port = ports_[i],
+                                                 .connections = connections});
+  }
+  const size_t logs = workers_.empty() ? 0 : workers_.front()->logs().size();
+  for (size_t i = 0; i < logs; ++i) {
+    const bool matched = i < config_.matches.size();
+    admin::OutputStatus output{.id = matched ? config_.matches[i].id : "unmatched",
+                               .type = !matched ? "dead"
+                                       : config_.matches[i].type == config::OutputType::kLocal
+                                           ? "local"
+                                           : "kinesis_aggregation"};
+    for (const auto& worker : workers_) {
+      output.workers.push_back(worker_status(*worker->logs()[i]));
+    }
+    status.outputs.push_back(std::move(output));
+  }
+  status.memory = {{"receive_bytes", registry_.total(metrics::Metric::kReceiveBytes)}};
+  return admin::status_json(status);
+}
+
+}  // namespace millrace::app

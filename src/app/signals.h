@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Signals: what operators say to the process. The signals are blocked in all threads and taken here
+// one by one, so that nothing runs inside a handler. SIGPIPE is ignored.
+// Invariant: made before any other thread, or that thread would be interrupted instead.
+// Main thread.
+
+#include <csignal>
+#include <cstdint>
+#include <optional>
+
+namespace millrace::app {
+
+enum class Order : uint8_t { kStop, kFlush };
+
+class Signals {
+ public:
+  Signals();
+
+  /// Waits up to `timeout_ms` for SIGTERM or SIGINT (kStop) or SIGUSR1 (kFlush).
+  std::optional<Order> wait(uint64_t timeout_ms);
+
+ private:
+  sigset_t set_;
+};
+
+}  // namespace millrace::app

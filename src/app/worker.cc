@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/worker.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <chrono>
+#include <future>
+
+#include "base/check.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr uint64_t kTickMs = 100;
+constexpr auto kPollEvery = std::chrono::milliseconds(5);
+constexpr const char* kUnmatchedId = "unmatched";
+
+std::string log_directory(const config::System& system, const config::Match& match,
+                          uint32_t worker) {
+  if (!match.buffer.path.empty()) return fmt::format("{}/worker{}", match.buffer.path, worker);
+  return fmt::format("{}/worker{}/{}/buffer", system.root_dir, worker, match.id);
+}
+
+}  // namespace
+
+Worker::Worker(io::Io io, uint32_t id, const config::Config& config, metrics::Registry& registry,
+               ingest::LargeRequestToken& large_token)
+    : io_(io),
+      id_(id),
+      config_(config),
+      registry_(registry),
+      cells_(registry.make_cells("")),
+      large_token_(large_token) {}
+
+Worker::~Worker() { stop(); }
+
+Result<> Worker::open_logs(std::optional<uint64_t>& key_seed,
+                           const std::atomic<bool>& interrupted) {
+  for (const config::Match& match : config_.matches) {
+    auto opened = open_log(log_directory(config_.system, match, id_), match.id,
+                           match.buffer.total_limit_size, key_seed, interrupted);
+    if (!opened) return opened;
+  }
+  if (config_.system.unmatched == config::Unmatched::kDead) {
+    auto opened =
+        open_log(fmt::format("{}/worker{}/{}/buffer", config_.system.root_dir, id_, kUnmatchedId),
+                 kUnmatchedId, config::Buffer{}.total_limit_size, key_seed, interrupted);
+    if (!opened) return opened;
+  }
+  return build_ingest();
+}
+
+Result<> Worker::open_log(const std::string& directory, const std::string& output_id,
+                          uint64_t total_limit, std::optional<uint64_t>& key_seed,
+                          const std::atomic<bool>& interrupted) {
+  buffer::LogSettings settings{.directory = directory,
+                               .output_id = output_id,
+                               .worker_id = id_,
+                               .total_limit_bytes = total_limit,
+                               .key_seed = key_seed.value_or(io_.random.next())};
+  auto log = buffer::Log::open(io_, std::move(settings), pool_, registry_, interrupted);
+  if (!log) return tl::unexpected(log.error());
+  if (!key_seed) key_seed = (*log)->key_seed();
+  logs_.push_back(std::move(*log));
+  return {};
+}
+
+Result<> Worker::build_ingest() {
+  std::vector<route::Rule> rules;
+  std::vector<std::unique_ptr<ingest::Lane>> lanes;
+  for (size_t i = 0; i < config_.matches.size(); ++i) {
+    rules.push_back(route::Rule{config_.matches[i].patterns, static_cast<int>(i)});
+    lanes.push_back(std::make_unique<ingest::Lane>(config_.matches[i], *logs_[i]));
+  }
+  auto router = route::Router::make(rules);
+  if (!router) return tl::unexpected(router.error());
+  std::unique_ptr<ingest::Unmatched> unmatched;
+  if (has_unmatched()) unmatched = std::make_unique<ingest::Unmatched>(*logs_.back());
+  commits_ = std::make_unique<buffer::CommitThread>(
+      fmt::format("commit-{}", id_), [this] { loop_.post([this] { ingest_->commits_done(); }); });
+  ingest_ = std::make_unique<ingest::Ingest>(ingest::IngestParts{
+      .io = io_,
+      .router = std::move(*router),
+      .lanes = std::move(lanes),
+      .unmatched = std::move(unmatched),
+      .pool = pool_,
+      .commits = *commits_,
+      .cells = cells_,
+      .large_token = large_token_,
+      .request_submit = [this] { submit_hook_->request(); },
+      .wake_for_room = [this] { loop_.post([this] { ingest_->room_came(); }); }});
+  submit_hook_ = std::make_unique<event::EndOfTurn>(loop_, event::TurnStage::kSubmit,
+                                                    [this] { ingest_->submit(); });
+  ticker_ = std::make_unique<event::Timer>(loop_, [this] { ingest_->tick(); });
+  ticker_->start(kTickMs, kTickMs);
+  return {};
+}
+
+Result<> Worker::listen(std::vector<uint16_t>& ports) {
+  for (size_t i = 0; i < config_.sources.size(); ++i) {
+    ingest::Ingest::Inlet& inlet = ingest_->add_inlet();
+    const bool first = ports[i] == 0;
+    config::ForwardSource source = config_.sources[i];
+    if (!first) source.port = ports[i];
+    source.connection_limit =
+        std::max<uint64_t>(1, source.connection_limit / config_.system.workers);
+    auto listener = input::Listener::open(
+        loop_, input::ListenerOptions{.source = source, .port_must_be_free = first}, inlet, cells_);
+    if (!listener) return tl::unexpected(listener.error());
+    inlet.answer_to(**listener);
+    ports[i] = (*listener)->port();
+    listeners_.push_back(std::move(*listener));
+  }
+  return {};
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), fmt::format("loop-{}", id_).c_str());
+    loop_.run();
+  });
+}
+
+// Runs `task` on the loop and waits for it; at once when the loop does not run.
+void Worker::on_loop(const std::function<void()>& task) {
+  if (!thread_.joinable()) {
+    task();
+    return;
+  }
+  std::promise<void> done;
+  loop_.post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+bool Worker::wait_on_loop(const std::function<bool()>& condition, uint64_t timeout_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  while (true) {
+    bool holds = false;
+    on_loop([&] { holds = condition(); });
+    if (holds || std::chrono::steady_clock::now() >= deadline) return holds;
+    std::this_thread::sleep_for(kPollEvery);
+  }
+}
+
+size_t Worker::flush(buffer::SealReason reason, uint64_t timeout_ms) {
+  size_t sealed = 0;
+  on_loop([&] { sealed = ingest_->seal_all(reason); });
+  wait_on_loop([this] { return ingest_->idle(); }, timeout_ms);
+  return sealed;
+}
+
+void Worker::stop_listening(uint64_t timeout_ms) {
+  auto open = std::make_shared<std::atomic<size_t>>(listeners_.size());
+  on_loop([&] {
+    for (const auto& listener : listeners_) {
+      listener->close_all(timeout_ms, [open] { --*open; });
+    }
+  });
+  wait_on_loop([&] { return *open == 0 && ingest_->idle(); }, timeout_ms);
+}
+
+void Worker::stop() {
+  if (thread_.joinable()) {
+    on_loop([this] {
+      listeners_.clear();
+      ticker_->stop();
+    });
+    loop_.stop();
+    thread_.join();
+  }
+  if (commits_ != nullptr) commits_->stop();
+}
+
+std::vector<size_t> Worker::connections() const {
+  std::vector<size_t> counts;
+  for (const auto& listener : listeners_) {
+    counts.push_back(listener->connections());
+  }
+  return counts;
+}
+
+}  // namespace millrace::app

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Worker: one loop thread with all it owns: its logs (one per output), its commit thread, its
+// ingest and its listeners. Knows nothing of flush threads and other workers. Invariant: logs are
+// opened before it listens, listeners are closed before its loop ends. Built and stopped by the
+// main thread; what serves messages runs on its loop.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "buffer/log.h"
+#include "config/model.h"
+#include "event/loop.h"
+#include "event/timer.h"
+#include "ingest/ingest.h"
+#include "input/forward/listener.h"
+#include "metrics/metrics.h"
+
+namespace millrace::app {
+
+class Worker {
+ public:
+  Worker(io::Io io, uint32_t id, const config::Config& config, metrics::Registry& registry,
+         ingest::LargeRequestToken& large_token);
+  ~Worker();
+
+  /// Locks and recovers the logs of this worker. `key_seed` is that of the first log that has one.
+  Result<> open_logs(std::optional<uint64_t>& key_seed, const std::atomic<bool>& interrupted);
+  /// Binds a listener per source. `ports` holds the port of each source, 0 until one is bound; the
+  /// first worker makes sure that nobody else has it.
+  Result<> listen(std::vector<uint16_t>& ports);
+  void start();
+
+  // --- While it runs; main thread or control socket.
+  /// Seals all staged chunks and waits until they are queued. Their number.
+  size_t flush(buffer::SealReason reason, uint64_t timeout_ms);
+  /// Closes the listeners, answers what was received whole, closes the connections; waits.
+  void stop_listening(uint64_t timeout_ms);
+  /// Ends loop and commit thread.
+  void stop();
+
+  uint32_t id() const { return id_; }
+  /// By index of [[match]]; the log of unmatched events is last, if there is one.
+  const std::vector<std::unique_ptr<buffer::Log>>& logs() const { return logs_; }
+  bool has_unmatched() const { return logs_.size() > config_.matches.size(); }
+  /// By source. Any thread while it runs.
+  std::vector<size_t> connections() const;
+  buffer::CommitThread& commits() { return *commits_; }
+
+ private:
+  Result<> open_log(const std::string& directory, const std::string& output_id,
+                    uint64_t total_limit, std::optional<uint64_t>& key_seed,
+                    const std::atomic<bool>& interrupted);
+  Result<> build_ingest();
+  void on_loop(const std::function<void()>& task);
+  bool wait_on_loop(const std::function<bool()>& condition, uint64_t timeout_ms);
+
+  io::Io io_;
+  const uint32_t id_;
+  const config::Config& config_;
+  metrics::Registry& registry_;
+  metrics::Cells& cells_;
+  ingest::LargeRequestToken& large_token_;
+
+  buffer::BlockPool pool_;
+  std::vector<std::unique_ptr<buffer::Log>> logs_;
+  event::Loop loop_;
+  std::unique_ptr<buffer::CommitThread> commits_;
+  std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<event::EndOfTurn> submit_hook_;
+  std::unique_ptr<event::Timer> ticker_;
+  std::vector<std::unique_ptr<input::Listener>> listeners_;
+  std::thread thread_;
+};
+
+}  // namespace millrace::app
