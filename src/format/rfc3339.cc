@@ -61,7 +61,9 @@ Rfc3339Writer::Rfc3339Writer() { set_second(0); }
 
 void Rfc3339Writer::set_second(int64_t second) {
   const int64_t day = floor_divide(second, kSecondsPerDay);
-  const auto in_day = static_cast<uint32_t>(second - day * kSecondsPerDay);
+  // Not second - day * kSecondsPerDay, which overflows for the first day there is.
+  const int64_t rest = second % kSecondsPerDay;
+  const auto in_day = static_cast<uint32_t>(rest < 0 ? rest + kSecondsPerDay : rest);
   const Date date = date_of(day);
   char* out = put_year(text_, date.year);
   *out++ = '-';
