@@ -196,7 +196,9 @@ class Millrace:
     def output(self, output_id=None):
         """The status of an output: its workers' numbers added up, states and errors listed."""
         outputs = self.status()["outputs"]
-        chosen = [one for one in outputs if output_id in (None, one["id"])]
+        # Without an id: the only one that somebody configured.
+        chosen = [one for one in outputs
+                  if output_id == one["id"] or (output_id is None and one["id"] != "unmatched")]
         if len(chosen) != 1:
             raise AssertionError(f"outputs {[one['id'] for one in outputs]}, wanted {output_id}")
         total = {}
