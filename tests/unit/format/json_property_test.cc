@@ -53,10 +53,17 @@ class Generator {
       case 2:
         return below(4) == 0 ? scalar() : pack::str("q\"");
       case 3:
-        return below(6) == 0 ? record(3) : pack::str(std::to_string(below(1000)));
+        return below(6) == 0 ? container() : pack::str(std::to_string(below(1000)));
       default:
         return pack::str(kNames[place % 7] + std::to_string(place / 7));
     }
+  }
+
+  // Keys that are containers are told apart by their bytes, so here a value has one form.
+  std::string container() {
+    const std::string inner = pack::fixarray(1) + pack::str(text());
+    if (below(2) == 0) return inner;
+    return pack::fixmap(2) + inner + pack::nil() + pack::str("x") + inner;
   }
 
   std::string text() {
