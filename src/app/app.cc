@@ -67,7 +67,11 @@ int App::run() {
 
 // -1: it runs. Otherwise the exit code.
 int App::start() {
-  if (auto locked = lock_root(); !locked) return refuse(locked.error());
+  if (auto locked = lock_root(); !locked) {
+    const bool cannot_create = locked.error().kind == ErrorKind::kIo;
+    return refuse(cannot_create ? kExitCannotCreate : exit_code_of(locked.error()),
+                  locked.error().message);
+  }
   if (auto made = make_outputs(); !made) return refuse(kExitConfig, made.error().message);
   if (const int code = open_logs(); code >= 0) return code;
   if (auto listening = listen(); !listening) return refuse(listening.error());

@@ -38,8 +38,11 @@ void Appender::begin_group(GroupType type, std::string_view key) {
   writer_.begin(*batch_, type, key, static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
 }
 
+// A chunk is opened by its first record, never by the wish for room: that record may turn out to be
+// too large or no record at all, and a staged chunk without one could not be sealed.
 GroupWriter::Space Appender::space(const StageTarget& target) {
-  return writer_.space(chunk_for(target));
+  const auto found = staged_.find(target.stage_key);
+  return found == staged_.end() ? GroupWriter::Space{nullptr, 0} : writer_.space(*found->second);
 }
 
 void Appender::take(const StageTarget& target, size_t bytes) {

@@ -39,7 +39,8 @@ class Appender {
 
   // --- One request.
   void begin(uint64_t request_id, std::string_view request_key);
-  /// Room for the next record in place; may be too small for it, then use put().
+  /// Room for the next record in place; may be too small for it, or none while no chunk is staged:
+  /// then use put().
   GroupWriter::Space space(const StageTarget& target);
   /// The first `bytes` of the last space() of this target are one record.
   void take(const StageTarget& target, size_t bytes);

@@ -33,7 +33,7 @@ class Listener final : public Replies {
   /// Listens from now on. Errors name the address.
   static Result<std::unique_ptr<Listener>> open(event::Loop& loop, ListenerOptions options,
                                                 Receiver& receiver, metrics::Cells& cells);
-  ~Listener();
+  ~Listener() override;
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 

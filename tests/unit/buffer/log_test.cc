@@ -227,6 +227,20 @@ TEST(Log, ASecondInstanceIsRefused) {
   EXPECT_EQ(refused.error().kind, ErrorKind::kLocked);
 }
 
+TEST(Log, AskingForRoomOpensNoChunk) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  StageTarget target{.profile = &harness.profile, .dead_reason = DeadReason::kOversize};
+  harness.log().appender().begin(1, {});
+  EXPECT_EQ(harness.log().appender().space(target).bytes, 0U);
+  harness.log().appender().put_dead_letter(target, "too large");
+  harness.log().appender().end();
+  EXPECT_EQ(harness.log().appender().staged_chunks(), 0U);
+  EXPECT_EQ(harness.log().appender().seal_all(SealReason::kForced), 0U);
+  EXPECT_TRUE(harness.commit());
+}
+
 TEST(Log, DeadLettersAreWrittenWithTheirReason) {
   io::LossyFileSystem files;
   LogHarness harness(files);
