@@ -10,7 +10,6 @@ namespace millrace::input {
 namespace {
 
 using metrics::Metric;
-using test::hex;
 using test::TcpClient;
 
 TEST(Listener, ConnectionsOverTheLimitAreRefused) {
