@@ -86,13 +86,6 @@ Status float_of(const char*& p, const char* end, Token& token, bool wide) {
   return Status::kOk;
 }
 
-Status fixed(Token& token, Type type, uint32_t count, const char* body) {
-  token.type = type;
-  token.count = count;
-  token.body = body;
-  return Status::kOk;
-}
-
 // Lead bytes c0 to df.
 Status read_tagged(uint8_t lead, const char*& p, const char* end, Token& token) {
   switch (lead) {
@@ -167,26 +160,9 @@ Status read_tagged(uint8_t lead, const char*& p, const char* end, Token& token) 
 
 }  // namespace
 
-Status read_header(const char*& p, const char* end, Token& token) {
-  if (p >= end) return Status::kTruncated;
+Status read_tagged_header(const char*& p, const char* end, Token& token) {
   const char* at = p + 1;
-  const auto lead = static_cast<uint8_t>(*p);
-  Status status = Status::kOk;
-  if (lead < 0x80) {
-    token.type = Type::kUint;
-    token.unsigned_value = lead;
-  } else if (lead < 0x90) {
-    status = fixed(token, Type::kMap, lead & 0x0fU, at);
-  } else if (lead < 0xa0) {
-    status = fixed(token, Type::kArray, lead & 0x0fU, at);
-  } else if (lead < 0xc0) {
-    status = fixed(token, Type::kStr, lead & 0x1fU, at);
-  } else if (lead >= 0xe0) {
-    token.type = Type::kInt;
-    token.signed_value = static_cast<int8_t>(lead);
-  } else {
-    status = read_tagged(lead, at, end, token);
-  }
+  const Status status = read_tagged(static_cast<uint8_t>(*p), at, end, token);
   if (status == Status::kOk) p = at;
   return status;
 }
@@ -196,13 +172,25 @@ Status skip(const char*& p, const char* end) {
   uint64_t values_left = 1;
   Token token;
   while (values_left > 0) {
+    // Every value takes at least one byte: more than are left cannot come.
+    const auto bytes_left = static_cast<uint64_t>(end - at);
+    if (values_left > bytes_left) return Status::kTruncated;
+    --values_left;
+    const auto lead = static_cast<uint8_t>(*at);
+    if (lead < 0x80 || lead >= 0xe0) {
+      ++at;
+      continue;
+    }
+    if (lead >= 0xa0 && lead < 0xc0) {
+      const uint64_t size = 1 + (lead & 0x1fU);
+      if (size > bytes_left) return Status::kTruncated;
+      at += size;
+      continue;
+    }
     const Status status = read(at, end, token);
     if (status != Status::kOk) return status;
-    --values_left;
     if (token.type == Type::kArray) values_left += token.count;
     if (token.type == Type::kMap) values_left += uint64_t{2} * token.count;
-    // Every value takes at least one byte: more than are left cannot come.
-    if (values_left > static_cast<uint64_t>(end - at)) return Status::kTruncated;
   }
   p = at;
   return Status::kOk;

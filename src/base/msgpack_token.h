@@ -45,9 +45,33 @@ struct Token {
   std::string_view bytes() const { return {body, count}; }
 };
 
+/// The lead bytes c0 to df, at `p`; not for others.
+Status read_tagged_header(const char*& p, const char* end, Token& token);
+
 /// Reads the header at `p` and sets `p` behind it. For str, bin and ext the bytes are NOT skipped
 /// and may not have arrived yet: token.body == p, token.count tells how many there should be.
-Status read_header(const char*& p, const char* end, Token& token);
+inline Status read_header(const char*& p, const char* end, Token& token) {
+  if (p >= end) return Status::kTruncated;
+  const auto lead = static_cast<uint8_t>(*p);
+  if (lead >= 0xc0 && lead < 0xe0) return read_tagged_header(p, end, token);
+  ++p;
+  if (lead < 0x80) {
+    token.type = Type::kUint;
+    token.unsigned_value = lead;
+  } else if (lead >= 0xe0) {
+    token.type = Type::kInt;
+    token.signed_value = static_cast<int8_t>(lead);
+  } else if (lead >= 0xa0) {
+    token.type = Type::kStr;
+    token.count = lead & 0x1fU;
+    token.body = p;
+  } else {
+    token.type = lead < 0x90 ? Type::kMap : Type::kArray;
+    token.count = lead & 0x0fU;
+    token.body = p;
+  }
+  return Status::kOk;
+}
 
 /// As read_header, and also requires and skips the bytes of a str, bin or ext.
 inline Status read(const char*& p, const char* end, Token& token) {
