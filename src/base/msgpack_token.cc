@@ -86,8 +86,35 @@ Status float_of(const char*& p, const char* end, Token& token, bool wide) {
   return Status::kOk;
 }
 
+// Lead bytes ca to d3.
+Status read_number(uint8_t lead, const char*& p, const char* end, Token& token) {
+  switch (lead) {
+    case 0xca:
+      return float_of(p, end, token, false);
+    case 0xcb:
+      return float_of(p, end, token, true);
+    case 0xcc:
+      return unsigned_of<uint8_t>(p, end, token);
+    case 0xcd:
+      return unsigned_of<uint16_t>(p, end, token);
+    case 0xce:
+      return unsigned_of<uint32_t>(p, end, token);
+    case 0xcf:
+      return unsigned_of<uint64_t>(p, end, token);
+    case 0xd0:
+      return signed_of<uint8_t, int8_t>(p, end, token);
+    case 0xd1:
+      return signed_of<uint16_t, int16_t>(p, end, token);
+    case 0xd2:
+      return signed_of<uint32_t, int32_t>(p, end, token);
+    default:  // d3
+      return signed_of<uint64_t, int64_t>(p, end, token);
+  }
+}
+
 // Lead bytes c0 to df.
 Status read_tagged(uint8_t lead, const char*& p, const char* end, Token& token) {
+  if (lead >= 0xca && lead <= 0xd3) return read_number(lead, p, end, token);
   switch (lead) {
     case 0xc0:
       token.type = Type::kNil;
@@ -109,26 +136,6 @@ Status read_tagged(uint8_t lead, const char*& p, const char* end, Token& token) 
       return ext_sized<uint16_t>(p, end, token);
     case 0xc9:
       return ext_sized<uint32_t>(p, end, token);
-    case 0xca:
-      return float_of(p, end, token, false);
-    case 0xcb:
-      return float_of(p, end, token, true);
-    case 0xcc:
-      return unsigned_of<uint8_t>(p, end, token);
-    case 0xcd:
-      return unsigned_of<uint16_t>(p, end, token);
-    case 0xce:
-      return unsigned_of<uint32_t>(p, end, token);
-    case 0xcf:
-      return unsigned_of<uint64_t>(p, end, token);
-    case 0xd0:
-      return signed_of<uint8_t, int8_t>(p, end, token);
-    case 0xd1:
-      return signed_of<uint16_t, int16_t>(p, end, token);
-    case 0xd2:
-      return signed_of<uint32_t, int32_t>(p, end, token);
-    case 0xd3:
-      return signed_of<uint64_t, int64_t>(p, end, token);
     case 0xd4:
       return fixext(p, end, token, 1);
     case 0xd5:

@@ -74,6 +74,8 @@ char* put_digits(char* out, const Digits& digits) {
 char* put_few_decimals(char* out, double value) {
   constexpr double kScale = 1e6;
   if (!(value >= 1e-3 && value < 1e9)) return nullptr;
+  // Rounded a little wrong it would only fail the test below.
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): lround is a call
   const auto scaled = static_cast<uint64_t>(value * kScale + 0.5);
   if (static_cast<double>(scaled) / kScale != value) return nullptr;
   out = put_unsigned(out, scaled / 1'000'000);
