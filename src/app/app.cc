@@ -69,8 +69,8 @@ int App::run() {
 int App::start() {
   if (auto locked = lock_root(); !locked) {
     const bool cannot_create = locked.error().kind == ErrorKind::kIo;
-    return refuse(cannot_create ? kExitCannotCreate : exit_code_of(locked.error()),
-                  locked.error().message);
+    return cannot_create ? refuse(kExitCannotCreate, locked.error().message)
+                         : refuse(locked.error());
   }
   if (auto made = make_outputs(); !made) return refuse(kExitConfig, made.error().message);
   if (const int code = open_logs(); code >= 0) return code;
@@ -87,7 +87,11 @@ int App::start() {
   return -1;
 }
 
-int App::refuse(const Error& error) { return refuse(exit_code_of(error), error.message); }
+int App::refuse(const Error& error) {
+  if (error.kind != ErrorKind::kNoSpace) return refuse(exit_code_of(error), error.message);
+  return refuse(kExitDisk, "the disk is full (" + error.message +
+                               "); nothing is lost: make some space and start again");
+}
 
 int App::refuse(int exit_code, const std::string& message) {
   if (exit_code == kExitFine) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -23,6 +24,12 @@ const EVP_MD* fetched_sha256() {
   return algorithm;
 }
 
+const EVP_MD* fetched_sha512() {
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA512", nullptr);
+  CHECK(algorithm != nullptr);
+  return algorithm;
+}
+
 }  // namespace
 
 void DigestContextDeleter::operator()(void* context) const noexcept {
@@ -36,6 +43,8 @@ Digest::Digest(const void* algorithm) : algorithm_(algorithm), context_(EVP_MD_C
 Digest Digest::md5() { return Digest(fetched_md5()); }
 
 Digest Digest::sha256() { return Digest(fetched_sha256()); }
+
+Digest Digest::sha512() { return Digest(fetched_sha512()); }
 
 void Digest::start() {
   CHECK(EVP_DigestInit_ex2(static_cast<EVP_MD_CTX*>(context_.get()),
@@ -72,6 +81,10 @@ Sha256Bytes hmac_sha256(std::string_view key, std::string_view bytes) {
              &size) != nullptr);
   CHECK(size == out.size());
   return out;
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace millrace

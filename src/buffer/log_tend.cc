@@ -13,6 +13,7 @@ namespace {
 using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
+constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
 Metric dead_letter_metric(const QueuedChunk& chunk) {
   if (chunk.give_up == GiveUp::kRefused) return Metric::kDeadRefused;
@@ -46,8 +47,8 @@ void Log::tend_spare() {
   if (failed_ || spares_.filled() || (wanted == 0 && !writer_->wants_spare())) return;
   const uint64_t now = io_.clock.running_ms();
   if (now < spare_retry_ms_) return;
-  auto spare = make_spare(io_.files, settings_.directory, ++spare_number_,
-                          std::max(wanted, writer_->next_capacity()));
+  auto spare = make_spare(io_.files, settings_.directory, ++spare_number_, writer_->next_capacity(),
+                          std::max(wanted, kLeastSegmentBytes));
   if (!spare) {
     spare_retry_ms_ = now + kSpareRetryMs;
     disk_full_ = spare.error().kind == ErrorKind::kNoSpace;

@@ -28,7 +28,7 @@ Result<> Recovery::publish(Recovered& out) {
   batch.stamp(crc_, epoch_);
   const uint64_t end = round_up(batch.end_lsn(), kBlockBytes);
   const uint64_t needed = kSegmentHeaderBytes + (end - proof_);
-  auto spare = make_spare(io_.files, settings_.directory, 0, std::max(needed, kFirstSegmentBytes));
+  auto spare = make_spare(io_.files, settings_.directory, 0, kFirstSegmentBytes, needed);
   if (!spare) return tl::unexpected(spare.error());
   out.header = SegmentHeader{.uuid = files_.uuid,
                              .base_lsn = proof_,

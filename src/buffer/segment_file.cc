@@ -42,6 +42,18 @@ Result<> reserve(io::File& file, const std::string& path, uint64_t bytes) {
   return reserved;
 }
 
+Result<Spare> make_spare_of(io::FileSystem& files, const std::string& path, uint64_t capacity) {
+  auto file = files.open(path, io::OpenMode::kCreate);
+  if (!file) return tl::unexpected(file.error());
+  auto made = reserve(**file, path, capacity);
+  if (made) made = (*file)->fdatasync();
+  if (!made) {
+    (void)files.unlink(path);  // the error that counts is the first one
+    return tl::unexpected(made.error());
+  }
+  return Spare{path, std::move(*file), capacity};
+}
+
 }  // namespace
 
 std::string segment_name(uint32_t epoch, uint64_t base_lsn) {
@@ -58,17 +70,15 @@ bool parse_segment_name(const std::string& name, uint32_t& epoch, uint64_t& base
 bool is_spare_name(const std::string& name) { return name.starts_with(kSparePrefix); }
 
 Result<Spare> make_spare(io::FileSystem& files, const std::string& directory, uint64_t number,
-                         uint64_t capacity) {
+                         uint64_t wished_bytes, uint64_t least_bytes) {
   const std::string path = fmt::format("{}/{}{}", directory, kSparePrefix, number);
-  auto file = files.open(path, io::OpenMode::kCreate);
-  if (!file) return tl::unexpected(file.error());
-  auto made = reserve(**file, path, capacity);
-  if (made) made = (*file)->fdatasync();
-  if (!made) {
-    (void)files.unlink(path);  // the error that counts is the first one
-    return tl::unexpected(made.error());
+  uint64_t capacity = std::max(wished_bytes, least_bytes);
+  while (true) {
+    auto spare = make_spare_of(files, path, capacity);
+    const bool no_space = !spare && spare.error().kind == ErrorKind::kNoSpace;
+    if (!no_space || capacity == least_bytes) return spare;
+    capacity = std::max(least_bytes, capacity / 2 / kBlockBytes * kBlockBytes);
   }
-  return Spare{path, std::move(*file), capacity};
 }
 
 Result<> publish_segment(io::FileSystem& files, const std::string& directory, Spare& spare,

@@ -31,10 +31,11 @@ struct Spare {
   uint64_t capacity = 0;  // bytes of the file, header included
 };
 
-/// Creates `<directory>/spare.<number>` with `capacity` bytes of real blocks, synced. Where the
+/// Creates `<directory>/spare.<number>` with `wished_bytes` of real blocks, synced; on a disk that
+/// is nearly full with half of that, and so on, but never with less than `least_bytes`. Where the
 /// file system cannot reserve, zeros are written. On failure nothing is left behind.
 Result<Spare> make_spare(io::FileSystem& files, const std::string& directory, uint64_t number,
-                         uint64_t capacity);
+                         uint64_t wished_bytes, uint64_t least_bytes);
 
 /// Writes header and `content` into the spare, syncs, renames it to its final name, syncs the
 /// directory. Only when this returns are the bytes durable. The file may have been extended.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/complaint.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <string>
+
+#include "base/ip_network.h"
 
 namespace millrace::config {
 namespace {
@@ -47,14 +46,24 @@ const char* id_complaint(std::string_view text) {
 }
 
 const char* ip_address_complaint(std::string_view text) {
-  const std::string address(text);
-  unsigned char bytes[sizeof(in6_addr)];
-  if (address.find('\0') == std::string::npos &&
-      (inet_pton(AF_INET, address.c_str(), bytes) == 1 ||
-       inet_pton(AF_INET6, address.c_str(), bytes) == 1)) {
-    return nullptr;
-  }
-  return "is not an IPv4 or IPv6 address";
+  return IpAddress::parse(text) ? nullptr : "is not an IPv4 or IPv6 address";
+}
+
+const char* network_complaint(std::string_view text) {
+  return IpNetwork::parse(text) ? nullptr : "is not a network; write it like \"10.0.0.0/8\"";
+}
+
+const char* host_complaint(std::string_view text) {
+  if (IpAddress::parse(text) || is_name(text)) return nullptr;
+  if (IpNetwork::parse(text)) return "is a network; write network instead of host";
+  return "is neither an address nor a host's name";
+}
+
+// Fluentd's clients have this name too unless told otherwise, and refuse a server that has it.
+const char* self_hostname_complaint(std::string_view text) {
+  if (has_blank_or_control(text)) return "has a blank or control character";
+  return text == "localhost" ? "names every machine; clients of that name would refuse it"
+                             : nullptr;
 }
 
 const char* stream_name_complaint(std::string_view text) {

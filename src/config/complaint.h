@@ -11,6 +11,9 @@ namespace millrace::config {
 const char* absolute_path_complaint(std::string_view text);
 const char* id_complaint(std::string_view text);
 const char* ip_address_complaint(std::string_view text);
+const char* network_complaint(std::string_view text);
+const char* host_complaint(std::string_view text);
+const char* self_hostname_complaint(std::string_view text);
 const char* stream_name_complaint(std::string_view text);
 const char* region_complaint(std::string_view text);
 const char* http_url_complaint(std::string_view text);

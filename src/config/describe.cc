@@ -59,23 +59,33 @@ constexpr const char* kToKinesis = R"(
 # its own, work here too.
 )";
 
+constexpr const char* kSecurity = R"(
+  # To take events only from clients that know a key, take the "# " away from the next two lines,
+  # and from those of the users and clients that are needed.
+)";
+
 struct Template {
   const char* path;
   const char* type;
   const char* before;  // text between the sections
-  bool live;           // the table is there, with what is required
+  enum class Form : uint8_t {
+    kLive,     // the table is there, with what is required
+    kComment,  // all of it is in comments
+    kExtract,  // in comments, and without the options of every type, which another table tells
+  } form;
 };
 
 constexpr Template kTemplates[] = {
-    {"system", "", "", true},     {"system.log", "", "", true},
-    {"source", "", "", true},     {"match", "kinesis_aggregation", kToKinesis, false},
-    {"match", "local", "", true}, {"match.buffer", "", "", true},
+    {"system", "", "", Template::Form::kLive},
+    {"system.log", "", "", Template::Form::kLive},
+    {"source", "", "", Template::Form::kLive},
+    {"source.security", "", kSecurity, Template::Form::kComment},
+    {"source.security.user", "", "", Template::Form::kComment},
+    {"source.security.client", "", "", Template::Form::kComment},
+    {"match", "kinesis_aggregation", kToKinesis, Template::Form::kExtract},
+    {"match", "local", "", Template::Form::kLive},
+    {"match.buffer", "", "", Template::Form::kLive},
 };
-
-std::string header(std::string_view path) {
-  const bool list = path == "source" || path == "match";
-  return list ? fmt::format("[[{}]]", path) : fmt::format("[{}]", path);
-}
 
 // Options of a section and those of its type; the required ones of a live table are no comments.
 class SectionWriter {
@@ -84,9 +94,9 @@ class SectionWriter {
 
   std::string write() {
     const std::string_view path = form_.path;
-    indent_ = path.find('.') == std::string_view::npos ? "" : "  ";
+    indent_.assign(2 * static_cast<size_t>(std::count(path.begin(), path.end(), '.')), ' ');
     out_ += form_.before;
-    out_ += fmt::format("\n{}{}{}\n", indent_, form_.live ? "" : "# ", header(path));
+    out_ += fmt::format("\n{}{}{}\n", indent_, live() ? "" : "# ", header_text(path));
     for (const bool required : {true, false}) {
       for (const Section& section : sections()) {
         if (path == section.path) write_options(section, required);
@@ -101,23 +111,27 @@ class SectionWriter {
     const bool common = section.type[0] == '\0';
     if (!of_type && !common) return;
     for (const Option& option : section.options) {
-      // What every type has is told once, in the live table.
-      if (option.required != required || (common && !form_.live && !required)) continue;
+      if (option.required != required || (common && extract() && !required)) continue;
       write_option(option);
     }
   }
 
   void write_option(const Option& option) {
-    if (form_.live || !option.required) {
+    if (!in_heading(option)) {
       out_ += "\n" + wrapped(option.help, indent_ + "# ");
     }
     std::string line = assignment(option);
     const std::string_view name = option.name;
     if (name == "type" && form_.type[0] != '\0') line = fmt::format("type = \"{}\"", form_.type);
-    if (name == "pattern" && !form_.live) line = "pattern = \"app.**\"";
-    const bool shown = form_.live && (option.required || option.shown);
+    if (name == "pattern" && extract()) line = "pattern = \"app.**\"";
+    const bool shown = live() && (option.required || option.shown);
     out_ += fmt::format("{}{}{}\n", indent_, shown ? "" : "# ", line);
   }
+
+  bool live() const { return form_.form == Template::Form::kLive; }
+  bool extract() const { return form_.form == Template::Form::kExtract; }
+  // Told by the text before the table, and to be taken into use with its header.
+  bool in_heading(const Option& option) const { return option.required && form_.before[0] != '\0'; }
 
   const Template& form_;
   std::string indent_;
@@ -135,7 +149,7 @@ std::string describe_toml() {
 std::string describe_text() {
   std::string out;
   for (const Section& section : sections()) {
-    out += fmt::format("{}{}{}{}\n", out.empty() ? "" : "\n", header(section.path),
+    out += fmt::format("{}{}{}{}\n", out.empty() ? "" : "\n", header_text(section.path),
                        section.type[0] == '\0' ? "" : " of type ", section.type);
     for (const Option& option : section.options) {
       std::string facts = allowed_text(option);

@@ -8,6 +8,7 @@
 // Units: sizes in bytes, times in milliseconds.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,34 @@ struct System {
   friend bool operator==(const System&, const System&) = default;
 };
 
+struct SecurityUser {
+  std::string username;
+  std::string password;  // secret
+
+  friend bool operator==(const SecurityUser&, const SecurityUser&) = default;
+};
+
+/// Rules for the clients of one host or network.
+struct SecurityClient {
+  std::string host;                       // a name or an address; empty: network counts
+  std::string network;                    // as 10.0.0.0/8
+  std::optional<std::string> shared_key;  // secret; none: that of the source
+  std::vector<std::string> users;         // none: every user
+
+  friend bool operator==(const SecurityClient&, const SecurityClient&) = default;
+};
+
+struct Security {
+  std::string self_hostname;  // empty: the machine's own
+  std::string shared_key;     // secret; may be empty
+  bool user_auth = false;
+  bool allow_anonymous_source = true;  // peers that no client rule names
+  std::vector<SecurityUser> users;
+  std::vector<SecurityClient> clients;  // the first that fits a peer counts
+
+  friend bool operator==(const Security&, const Security&) = default;
+};
+
 struct ForwardSource {
   std::string id = "forward";
   std::string bind = "127.0.0.1";
@@ -42,7 +71,8 @@ struct ForwardSource {
   uint64_t receive_memory_limit = 128ULL << 20;  // of each worker
   uint64_t frame_timeout_ms = 60'000;
   uint64_t decompression_size_limit = 256ULL << 20;
-  bool json = true;
+  bool json = true;                  // never with security
+  std::optional<Security> security;  // none: whoever connects may send
 
   friend bool operator==(const ForwardSource&, const ForwardSource&) = default;
 };

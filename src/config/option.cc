@@ -67,15 +67,25 @@ std::optional<Value> value_from_text(const Option& option, std::string_view text
 
 std::span<const Section> sections() {
   static const std::array kSections = {
-      Section{"system", "", Object::kSystem, system_options()},
-      Section{"system.log", "", Object::kSystem, system_log_options()},
-      Section{"source", "", Object::kSource, source_options()},
-      Section{"match", "", Object::kMatch, match_options()},
-      Section{"match", "kinesis_aggregation", Object::kMatch, kinesis_options()},
-      Section{"match", "local", Object::kMatch, local_options()},
-      Section{"match.buffer", "", Object::kMatch, buffer_options()},
+      Section{"system", "", system_options()},
+      Section{"system.log", "", system_log_options()},
+      Section{"source", "", source_options(), true},
+      Section{"source.security", "", security_options(), false, open_security},
+      Section{"source.security.user", "", security_user_options(), true, open_security_user},
+      Section{"source.security.client", "", security_client_options(), true, open_security_client},
+      Section{"match", "", match_options(), true},
+      Section{"match", "kinesis_aggregation", kinesis_options(), true},
+      Section{"match", "local", local_options(), true},
+      Section{"match.buffer", "", buffer_options()},
   };
   return kSections;
+}
+
+std::string header_text(std::string_view path) {
+  for (const Section& section : sections()) {
+    if (path == section.path && section.list) return "[[" + std::string(path) + "]]";
+  }
+  return "[" + std::string(path) + "]";
 }
 
 }  // namespace millrace::config

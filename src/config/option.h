@@ -55,18 +55,21 @@ struct Option {  // NOLINT(clang-analyzer-optin.performance.Padding)
   Setter set;
 };
 
-/// Which struct of the model the options of a section fill.
-enum class Object : uint8_t { kSystem, kSource, kMatch };
-
 struct Section {
-  const char* path;  // "system", "system.log", "source", "match", "match.buffer"
+  const char* path;  // "system", "match", "match.buffer", "source.security.user" and so on
   const char* type;  // "": every type
-  Object object;
   std::span<const Option> options;
+  bool list = false;  // [[path]], any number of times
+  /// The struct that a table of this section fills, in that of the section above it; of a list a
+  /// new one. nullptr: the same struct.
+  void* (*open)(void* above) = nullptr;
 };
 
 /// All sections in the order of the file.
 std::span<const Section> sections();
+
+/// The section's header as in a file: [match.buffer], [[match]].
+std::string header_text(std::string_view path);
 
 /// The value that `text` (default_text, or a word of the file) stands for; nothing if it is not of
 /// the option's type. Bounds are not looked at. kStrings: one string.

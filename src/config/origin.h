@@ -12,7 +12,9 @@
 
 namespace millrace::config {
 
-/// One table with its sub-tables; options of a sub-table are named "buffer.path".
+/// One table with its sub-tables; options of a sub-table are named "buffer.path", of the second of
+/// several "security.user.1.username". A sub-table itself, as "buffer", has the place of its
+/// header.
 struct Origin {
   Place place;                           // the header
   std::map<std::string, Place> options;  // only those that the file gives

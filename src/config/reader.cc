@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "config/near_match.h"
 #include "config/option.h"
@@ -21,16 +22,24 @@ const Section* find_section(std::string_view path) {
   return nullptr;
 }
 
-std::string header_text(std::string_view path) {
-  const bool array = path == "source" || path == "match";
-  return array ? fmt::format("[[{}]]", path) : fmt::format("[{}]", path);
+bool is_list_of_tables(const Node& node) {
+  return node.kind == Node::Kind::kArray && !node.children.empty() &&
+         std::all_of(node.children.begin(), node.children.end(),
+                     [](const Node& child) { return child.kind == Node::Kind::kTable; });
 }
 
-// One table of a file with its sub-tables, written into one object of the model.
+// One table of a file with its sub-tables, written into one object of the model and those in it.
+// Options of a sub-table are named in the origin with `prefix` before them, "buffer." or, of the
+// second of several, "security.user.1.".
 class TableReader {
  public:
-  TableReader(const Environment& environment, Report& report, void* object, Origin& origin)
-      : environment_(environment), report_(report), object_(object), origin_(origin) {}
+  TableReader(const Environment& environment, Report& report, void* object, Origin& origin,
+              std::string prefix = {})
+      : environment_(environment),
+        report_(report),
+        object_(object),
+        origin_(origin),
+        prefix_(std::move(prefix)) {}
 
   void read(const Node& table, const std::string& path) {
     for (const Node& child : table.children) read_child(child, path);
@@ -60,12 +69,6 @@ class TableReader {
     return section.type[0] == '\0' || origin_.type.empty() || origin_.type == section.type;
   }
 
-  // The name of an option in the origin: "buffer.path" for `path` in [match.buffer].
-  static std::string origin_name(const std::string& path, const std::string& key) {
-    const size_t dot = path.find('.');
-    return dot == std::string::npos ? key : path.substr(dot + 1) + "." + key;
-  }
-
   void read_child(const Node& child, const std::string& path) {
     const Section* other_type = nullptr;
     for (const Section& section : sections()) {
@@ -77,7 +80,9 @@ class TableReader {
       }
     }
     const std::string sub_path = path + "." + child.key;
-    if (find_section(sub_path) != nullptr) return read_sub_table(child, sub_path);
+    if (const Section* const section = find_section(sub_path)) {
+      return section->list ? read_sub_tables(child, *section) : read_sub_table(child, *section);
+    }
     if (other_type != nullptr) {
       report_.error_of_key(
           child.key_place,
@@ -89,23 +94,42 @@ class TableReader {
   }
 
   void read_option(const Option& option, const Node& child, const std::string& path) {
-    origin_.options[origin_name(path, child.key)] = child.place;
+    origin_.options[prefix_ + child.key] = child.place;
     const auto value = read_value(option, child, environment_, report_);
     if (!value) return;
     option.set(object_, *value);
-    if (option.type == Type::kStrings) {
+    if (path == "match" && option.type == Type::kStrings) {
       if (child.kind != Node::Kind::kArray) origin_.patterns.push_back(child.place);
       for (const Node& element : child.children) origin_.patterns.push_back(element.place);
     }
   }
 
-  void read_sub_table(const Node& child, const std::string& sub_path) {
+  void read_sub_table(const Node& child, const Section& section) {
     if (child.kind != Node::Kind::kTable) {
       report_.error_of_key(child.key_place, fmt::format("{} is a table; write it as {}", child.key,
-                                                        header_text(sub_path)));
+                                                        header_text(section.path)));
       return;
     }
-    read(child, sub_path);
+    read_below(child, section, prefix_ + child.key);
+  }
+
+  void read_sub_tables(const Node& child, const Section& section) {
+    if (!is_list_of_tables(child)) {
+      report_.error_of_key(
+          child.key_place,
+          fmt::format("{} is a list of tables; write each as {}, with two brackets", child.key,
+                      header_text(section.path)));
+      return;
+    }
+    for (size_t i = 0; i < child.children.size(); ++i) {
+      read_below(child.children[i], section, fmt::format("{}{}.{}", prefix_, child.key, i));
+    }
+  }
+
+  void read_below(const Node& table, const Section& section, const std::string& name) {
+    origin_.options[name] = table.place;
+    void* const object = section.open != nullptr ? section.open(object_) : object_;
+    TableReader(environment_, report_, object, origin_, name + ".").read(table, section.path);
   }
 
   void report_unknown(const Node& child, const std::string& path) {
@@ -119,7 +143,7 @@ class TableReader {
       }
       const std::string_view section_path = section.path;
       if (section_path.size() > path.size() && section_path.substr(0, path.size()) == path &&
-          section_path[path.size()] == '.') {
+          section_path[path.size()] == '.' && section_path.rfind('.') == path.size()) {
         words.emplace_back(section_path.substr(path.size() + 1));
       }
     }
@@ -137,7 +161,7 @@ class TableReader {
   }
 
   void require(const Option& option, const Node& table, const std::string& path) {
-    if (!option.required || origin_.has(origin_name(path, option.name))) return;
+    if (!option.required || origin_.has(prefix_ + option.name)) return;
     report_.error(table.place, fmt::format("{} has no {}", header_text(path), option.name),
                   fmt::format("{} = \"{}\": {}", option.name, option.example, option.help));
   }
@@ -146,6 +170,7 @@ class TableReader {
   Report& report_;
   void* object_;
   Origin& origin_;
+  std::string prefix_;
 };
 
 // One file's root.
@@ -188,10 +213,7 @@ class DocumentReader {
   template <class Struct>
   void read_tables(const Node& node, const std::string& path, std::vector<Struct>& objects,
                    std::vector<Origin>& origins) {
-    const bool tables = node.kind == Node::Kind::kArray && !node.children.empty() &&
-                        std::all_of(node.children.begin(), node.children.end(),
-                                    [](const Node& n) { return n.kind == Node::Kind::kTable; });
-    if (!tables) {
+    if (!is_list_of_tables(node)) {
       draft_.whole = false;
       report_.error(
           node.key_place,

@@ -11,6 +11,7 @@
 
 #include "config/complaint.h"
 #include "config/units.h"
+#include "config/validate_security.h"
 
 namespace millrace::config {
 namespace {
@@ -97,6 +98,7 @@ class Validator {
                "the address");
       }
       check_receive_limits(source, origin);
+      if (source.security) validate_security(source, origin, report_);
     }
   }
 

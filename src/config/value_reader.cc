@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "config/complaint.h"
 #include "config/near_match.h"
 #include "config/units.h"
 
@@ -160,7 +161,7 @@ class ValueReader {
     if (!option_.secret || !report_.file(node.place.file).world_readable) return true;
     const std::string literal = literal_part(node.text);
     // A proxy's address without a user is no secret.
-    const bool is_url = literal.find("://") != std::string::npos;
+    const bool is_url = option_.complaint == proxy_url_complaint;
     if (literal.empty() || (is_url && literal.find('@') == std::string::npos)) return true;
     const std::string& name = report_.file(node.place.file).name;
     refuse(node, "is a secret, and every user of this machine can read " + name,

@@ -16,7 +16,7 @@ from integration_case import IntegrationCase
 from millrace import binary, kinesis_match, local_match
 from waiting import until
 
-EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_TAKEN = 69, 73, 75
+EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_DISK, EXIT_TAKEN = 69, 73, 74, 75
 EXIT_PERMISSION, EXIT_CONFIG = 77, 78
 NOBODY = 65534
 FULL_BYTES = 96 << 20
@@ -28,7 +28,7 @@ def in_own_mounts(commands):
             f'{commands}; exec "$@"', "sh"]
 
 
-class Refusals(IntegrationCase):
+class RefusalCase(IntegrationCase):
     def assert_refused(self, instance, code, *words):
         """Ended by itself with that code; the last log line says why, in one line."""
         self.assertEqual(instance.wait_exit(30), code)
@@ -38,6 +38,8 @@ class Refusals(IntegrationCase):
         self.assertFalse([line for line in lines if "Sanitizer" in line or "CHECK" in line])
         print(f"    {lines[-1]}", flush=True)
 
+
+class Refusals(RefusalCase):
     def launch(self, name, prefix=(), matches=None, **options):
         instance = self.millrace(matches or [local_match()], name=name, start=False, **options)
         return instance.launch(prefix)
@@ -127,7 +129,7 @@ class Refusals(IntegrationCase):
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")
-class FullDisk(IntegrationCase):
+class FullDisk(RefusalCase):
     """A small file system of its own below root_dir, seen by this process too."""
 
     def setUp(self):
@@ -160,22 +162,16 @@ class FullDisk(IntegrationCase):
         self.assertGreater(millrace.output()["queued_chunks"], 0)
         print(f"    {sender.acked_events} events acked on {FULL_BYTES >> 20} MiB", flush=True)
         endpoint.gate.release()
-        # Delivery frees space, and the same messages are taken when they come again.
-        until(lambda: self.finishes(sender, millrace), "the rest is taken", 60)
+        # Delivery frees space, and messages are taken again. Those that waited are given up by their
+        # sender: each is there whole or not at all.
+        after = NumberedSender("after", "app.full")
+        after.run(millrace.port, lambda: after.sent_events < 1000)
         millrace.wait_idle(60)
-        verdict = self.assert_all_well(endpoint, [sender], repeats=None)
-        self.assertEqual(verdict.delivered, sender.sent_events)
+        abandoned = [(sender.name, one.first, one.count) for one in sender.doubtful]
+        self.assert_all_well(endpoint, [sender, after], repeats=None, abandoned=abandoned)
         self.assertEqual(millrace.stop(), 0)
 
-    @staticmethod
-    def finishes(sender, millrace):
-        try:
-            sender.run(millrace.port, lambda: False, timeout=5)
-        except OSError:
-            return False
-        return not sender.doubtful
-
-    def test_start_on_a_full_disk_delivers_what_is_there(self):
+    def test_start_on_a_full_disk_is_refused_and_loses_nothing(self):
         endpoint = self.endpoint()
         endpoint.gate.hold("before")
         millrace = self.start_on_disk(endpoint)
@@ -190,11 +186,14 @@ class FullDisk(IntegrationCase):
                 pass
         endpoint.gate.release()
         until(endpoint.is_quiet, "the held requests are over")
-        millrace.start()
-        millrace.wait_delivered(60)
-        self.assertEqual(self.assert_all_well(endpoint, [sender], repeats=None).delivered, 2000)
+        for _ in range(3):
+            self.assert_refused(millrace.launch(), EXIT_DISK, "the disk is full", self.disk)
         os.unlink(filler)
-        self.send_events(millrace, 100, name="after")
+        millrace.start()
+        after = self.send_events(millrace, 100, name="after")
+        millrace.wait_idle(60)
+        verdict = self.assert_all_well(endpoint, [sender, after], repeats=None)
+        self.assertEqual(verdict.delivered, 2100)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,10 @@ class IntegrationCase(unittest.TestCase):
         self.assertEqual(sender.acked_events, sender.sent_events)
         return sender
 
-    def assert_all_well(self, endpoint, senders, repeats=0):
-        """Everything acked is stored, whole, once, and nothing else; `repeats`: None for any."""
-        verdict = judge_endpoint(endpoint, senders)
+    def assert_all_well(self, endpoint, senders, repeats=0, abandoned=()):
+        """Everything acked is stored, whole, once, and nothing else; `repeats`: None for any.
+        `abandoned`: messages that were never acked nor sent again."""
+        verdict = judge_endpoint(endpoint, senders, abandoned)
         self.assertEqual(verdict.problems(), [])
         self.assertEqual(endpoint.violations(), [])
         if repeats is not None:
@@ -78,7 +79,7 @@ class IntegrationCase(unittest.TestCase):
         for entry in endpoint.requests():
             self.assertNotIn(entry.key, answered, "sent again after a good reply")
             self.assertEqual(digests.setdefault(entry.key, entry.sha256), entry.sha256)
-            if entry.outcome == "ok" and entry.replied:
+            if entry.outcome in ("ok", "store_delay") and entry.replied:
                 answered.add(entry.key)
         finished = sorted(dashed(chunk) for chunk in millrace.finished("C"))
         self.assertEqual(sorted(answered), finished)

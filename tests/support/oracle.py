@@ -92,9 +92,9 @@ class Oracle:
         return verdict
 
 
-def judge_endpoint(endpoint, senders):
+def judge_endpoint(endpoint, senders, abandoned=()):
     """The verdict over all that an in-process StrictKinesis has stored."""
     oracle = Oracle(senders)
     for shard, record in endpoint.records():
         oracle.record(record.key, record.data, (shard.start, shard.end))
-    return oracle.verdict()
+    return oracle.verdict(abandoned)

@@ -184,6 +184,29 @@ TEST(Log, RollsOverSegmentsAndRemovesThoseThatAreDone) {
   EXPECT_EQ(harness.drain(), "");
 }
 
+TEST(Log, OnADiskThatIsNearlyFullTheNextSegmentIsSmaller) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  // The first segment has 4 MiB, the position file 1 MiB; the next one would have 8 MiB.
+  files.set_capacity(10ULL << 20);
+  const std::string record(90'000, 'r');
+  std::string sent;
+  std::string delivered;
+  for (int i = 0; i < 300; ++i) {
+    sent += record + std::to_string(i);
+    harness.append({record + std::to_string(i)});
+    ASSERT_TRUE(harness.commit());
+    if (i % 20 == 0) delivered += harness.drain();
+  }
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  delivered += harness.drain();
+  EXPECT_EQ(delivered, sent);
+  EXPECT_GE(harness.registry.total(Metric::kRolls), 4U);
+  EXPECT_LE(harness.log().status().disk_bytes, 10ULL << 20);
+}
+
 TEST(Log, TheOldestChunkIsDroppedOnRequestAndCounted) {
   io::LossyFileSystem files;
   LogHarness harness(files);

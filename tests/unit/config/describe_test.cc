@@ -36,16 +36,24 @@ TEST(Describe, TheDefaultFileWorksAsItIs) {
 
 TEST(Describe, EveryCommentedOptionWorksToo) {
   const std::string text = std::regex_replace(describe_toml(), std::regex("# (include = )"), "#$1");
-  const std::string live =
-      std::regex_replace(text, std::regex("(^|\n)( *)# ([a-z_]+ = |\\[\\[match)"), "$1$2$3");
+  std::string live =
+      std::regex_replace(text, std::regex("(^|\n)( *)# ([a-z_]+ = |\\[\\[?[a-z])"), "$1$2$3");
   EXPECT_NE(live, text);
-  const Variables variables = {
-      {"MY_KEY_ID", "a"}, {"MY_SECRET_KEY", "b"}, {"MY_SESSION_TOKEN", "c"}};
+  // Those that do not go together.
+  live = std::regex_replace(live, std::regex("\n *(host|json) = [^\n]*"), "");
+  live = std::regex_replace(live, std::regex("user_auth = false"), "user_auth = true");
+  const Variables variables = {{"MY_KEY_ID", "a"},        {"MY_SECRET_KEY", "b"},
+                               {"MY_SESSION_TOKEN", "c"}, {"FORWARD_SHARED_KEY", "d"},
+                               {"EDGE_SHARED_KEY", "e"},  {"ALICE_PASSWORD", "f"}};
   const auto loaded = load_text(live, variables, 0644);
   ASSERT_TRUE(loaded) << problems_text(loaded.error().errors);
   EXPECT_TRUE(loaded->warnings.empty()) << problems_text(loaded->warnings);
   EXPECT_EQ(loaded->config.matches.size(), 2U);
   EXPECT_EQ(loaded->config.matches[0].kinesis.aws_ses_token, "c");
+  const Security& security = loaded->config.sources.at(0).security.value();
+  EXPECT_EQ(security.shared_key, "d");
+  EXPECT_EQ(security.users.at(0).password, "f");
+  EXPECT_EQ(security.clients.at(0).shared_key, "e");
 }
 
 TEST(Describe, TellsEveryOption) {

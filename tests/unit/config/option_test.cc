@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -15,18 +16,23 @@ namespace {
 TEST(Option, DefaultsOfTheTableAreThoseOfTheModel) {
   System system;
   ForwardSource source;
+  Security security;
   Match match;
+  const std::map<std::string, void*> objects = {
+      {"system", &system}, {"source", &source}, {"source.security", &security}, {"match", &match}};
   for (const Section& section : sections()) {
-    void* objects[] = {&system, &source, &match};
+    std::string path = section.path;
+    if (objects.count(path) == 0) path = path.substr(0, path.find('.'));
     for (const Option& option : section.options) {
       if (option.default_text[0] == '\0') continue;
       const auto value = value_from_text(option, option.default_text);
       ASSERT_TRUE(value) << section.path << "." << option.name;
-      option.set(objects[static_cast<size_t>(section.object)], *value);
+      option.set(objects.at(path), *value);
     }
   }
   EXPECT_EQ(system, System{});
   EXPECT_EQ(source, ForwardSource{});
+  EXPECT_EQ(security, Security{});
   EXPECT_EQ(match, Match{});
 }
 
