@@ -79,7 +79,7 @@ TEST(Security, UsersAreNamedEachByItself) {
   EXPECT_THAT(errors_of(kHead + "user_auth = true\n" + kLocal),
               HasSubstr("c.toml:5: user_auth is on and there is no user\n"));
   EXPECT_THAT(warnings_of(kHead + kUser + kLocal),
-              HasSubstr("c.toml:5: nobody is asked for a user name\n"));
+              HasSubstr("c.toml:5: warning: nobody is asked for a user name\n"));
   EXPECT_THAT(
       errors_of(kHead + "[source.security.user]\nusername = \"a\"\n" + kLocal),
       HasSubstr("user is a list of tables; write each as [[source.security.user]], with two "
@@ -109,8 +109,8 @@ TEST(Security, UsersOfAClientExist) {
   const std::string client = kClient + "network = \"::1\"\nusers = [\"alise\"]\n";
   EXPECT_THAT(errors_of(kHead + "user_auth = true\n" + kUser + client + kLocal),
               HasSubstr("c.toml:11: there is no user \"alise\"\n"
-                        " 11 | users = [\"alise\"]\n"
-                        "              ^^^^^^^^^\n"
+                        "  11 | users = [\"alise\"]\n"
+                        "               ^^^^^^^^^\n"
                         "  is \"alice\" meant?\n"));
 }
 
@@ -135,7 +135,7 @@ TEST(Security, UnknownKeysHaveANearMatch) {
 TEST(Security, JsonIsNotTaken) {
   EXPECT_THAT(
       warnings_of(kSource + "json = true\n[source.security]\nshared_key = \"k\"\n" + kLocal),
-      HasSubstr("c.toml:3: json has no effect\n"));
+      HasSubstr("c.toml:3: warning: json has no effect\n"));
   EXPECT_EQ(warnings_of(kSource + "json = false\n[source.security]\nshared_key = \"k\"\n" + kLocal),
             "");
 }
