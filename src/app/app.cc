@@ -9,6 +9,7 @@
 
 #include "admin/control_socket.h"
 #include "app/exit_code.h"
+#include "app/service_manager.h"
 #include "base/log.h"
 #include "metrics/exposition.h"
 
@@ -60,7 +61,9 @@ App::~App() = default;
 int App::run() {
   log::info("app", "starting", {{"version", MILLRACE_VERSION}, {"pid", ::getpid()}});
   if (const int code = start(); code >= 0) return code;
+  tell_service_manager("READY=1");
   const int code = serve();
+  tell_service_manager("STOPPING=1");
   stop(config_.system.stop_timeout_ms);
   return code;
 }
