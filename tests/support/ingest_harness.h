@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One output's log and that of the unmatched events behind a real Ingest, driven by hand: messages
+// go in, commits, seals and deliveries happen when the test says so. With the scripted clock and
+// randomness the bytes on disk depend on nothing else.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ingest/ingest.h"
+#include "tests/support/scripted_io.h"
+
+namespace millrace::testing {
+
+/// The pieces of a MessagePack message.
+inline std::string packed_string(std::string_view text) {
+  std::string out = "\xdb";
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    out += static_cast<char>(text.size() >> shift);
+  }
+  return out.append(text);
+}
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+/// [EventTime, record] with string values.
+inline std::string packed_entry(uint32_t seconds, uint32_t nanoseconds, const Fields& fields) {
+  std::string out("\x92\xd7\x00", 3);
+  for (const uint32_t number : {seconds, nanoseconds}) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      out += static_cast<char>(number >> shift);
+    }
+  }
+  CHECK(fields.size() < 16);
+  out += static_cast<char>(0x80 | fields.size());
+  for (const auto& [key, value] : fields) {
+    out += packed_string(key) + packed_string(value);
+  }
+  return out;
+}
+
+class IngestHarness : public input::Replies {
+ public:
+  IngestHarness(io::FileSystem& files, std::string root, config::Match match)
+      : match_(std::move(match)), files_(files), root_(std::move(root)) {}
+  ~IngestHarness() override { stop(); }
+
+  Result<> start() {
+    for (const std::string& id : {match_.id, std::string("unmatched")}) {
+      auto log = buffer::Log::open(io(),
+                                   buffer::LogSettings{.directory = directory(id),
+                                                       .output_id = id,
+                                                       .total_limit_bytes = 1ULL << 40,
+                                                       .key_seed = 0x0123456789abcdef},
+                                   pool_, registry, interrupted_);
+      if (!log) return tl::unexpected(log.error());
+      logs_.push_back(std::move(*log));
+    }
+    commits_ = std::make_unique<buffer::CommitThread>("commit", [this] {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+      wake_.notify_one();
+    });
+    std::vector<std::unique_ptr<ingest::Lane>> lanes;
+    lanes.push_back(std::make_unique<ingest::Lane>(match_, *logs_[0]));
+    lane_ = lanes[0].get();
+    auto router = route::Router::make({route::Rule{match_.patterns, 0}});
+    if (!router) return tl::unexpected(router.error());
+    ingest_ = std::make_unique<ingest::Ingest>(
+        ingest::IngestParts{.io = io(),
+                            .router = std::move(*router),
+                            .lanes = std::move(lanes),
+                            .unmatched = std::make_unique<ingest::Unmatched>(*logs_[1]),
+                            .pool = pool_,
+                            .commits = *commits_,
+                            .cells = registry.make_cells(""),
+                            .large_token = large_token_,
+                            .request_submit = [] {},
+                            .wake_for_room = [] {}});
+    inlet_ = &ingest_->add_inlet();
+    inlet_->answer_to(*this);
+    return {};
+  }
+
+  /// As kill -9 leaves it.
+  void stop() {
+    if (commits_ != nullptr) commits_->stop();
+    lane_ = nullptr;
+    inlet_ = nullptr;
+    ingest_.reset();
+    commits_.reset();
+    logs_.clear();
+  }
+
+  /// One message, laid out but not committed; with an ack wanted if `chunk` is given.
+  input::Verdict receive(std::string_view tag, const std::string& entries,
+                         std::string_view chunk = {}, std::string_view peer = "192.0.2.1") {
+    const input::Message message{.mode = input::Mode::kPacked,
+                                 .tag = tag,
+                                 .entries = entries,
+                                 .chunk = chunk,
+                                 .has_chunk = !chunk.empty(),
+                                 .peer = peer};
+    return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
+  }
+
+  /// Makes durable what is laid out, housekeeping included unless it must not come to it.
+  void commit(bool tended = true) {
+    ingest_->submit();
+    while (!ingest_->idle()) {
+      if (tended) tend();
+      wait();
+      ingest_->commits_done();
+    }
+    if (tended) tend();
+  }
+
+  /// The same for what was appended to the log past Ingest, which would not know the request.
+  void commit_beside_ingest(bool tended) {
+    log().submit(*commits_);
+    while (log().commit_under_way()) {
+      wait();
+      for (buffer::CommitThread::Completion& done : commits_->take_completions()) {
+        CHECK(done.durable);
+        log().completed(*done.batch, done.durable);
+      }
+    }
+    if (tended) tend();
+  }
+
+  /// Time passes, and what is due on the loop is done and durable.
+  void pass(uint64_t milliseconds) {
+    clock.running += milliseconds;
+    clock.wall += milliseconds * 1000;
+    ingest_->tick();
+    commit();
+  }
+
+  void seal(buffer::SealReason reason, bool tended = true) {
+    ingest_->seal_all(reason);
+    commit(tended);
+  }
+
+  void tend() {
+    for (auto& log : logs_) {
+      if (log->tend()) commits_->spare_ready();
+    }
+  }
+
+  buffer::Log& log() { return *logs_[0]; }
+  buffer::Log& unmatched() { return *logs_[1]; }
+  ingest::Lane& lane() { return *lane_; }
+  std::string directory(const std::string& id) const {
+    return root_ + "/worker0/" + id + "/buffer";
+  }
+  io::Io io() { return io::Io{files_, clock, random}; }
+
+  void stored(input::Ticket) override { ++stored_count; }
+  void failed(input::Ticket) override { ++failed_count; }
+  void resume() override {}
+
+  ScriptedClock clock;
+  ScriptedRandom random;
+  metrics::Registry registry;
+  size_t stored_count = 0;
+  size_t failed_count = 0;
+
+ private:
+  void wait() {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return done_; });
+    done_ = false;
+  }
+
+  const config::Match match_;
+  io::FileSystem& files_;
+  const std::string root_;
+  buffer::BlockPool pool_;
+  std::atomic<bool> interrupted_{false};
+  ingest::LargeRequestToken large_token_{false};
+  std::vector<std::unique_ptr<buffer::Log>> logs_;
+  std::unique_ptr<buffer::CommitThread> commits_;
+  std::unique_ptr<ingest::Ingest> ingest_;
+  ingest::Lane* lane_ = nullptr;
+  ingest::Ingest::Inlet* inlet_ = nullptr;
+  uint64_t messages_ = 0;
+  std::mutex mutex_;  // guards done_
+  std::condition_variable wake_;
+  bool done_ = false;
+};
+
+}  // namespace millrace::testing
