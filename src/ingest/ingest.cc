@@ -21,7 +21,7 @@ buffer::RequestKey key_of(const Message& message, uint64_t seed) {
       .size_option =
           message.has_size_option ? std::optional<uint64_t>(message.size_option) : std::nullopt,
       .entries = message.entries,
-      .peer = message.peer};
+      .peer = message.client.empty() ? message.peer : message.client};
   return buffer::request_key(identity, seed);
 }
 

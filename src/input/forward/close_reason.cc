@@ -7,7 +7,7 @@ namespace millrace::input {
 
 const CloseReasonInfo& info_of(CloseReason reason) {
   using metrics::Metric;
-  static constexpr std::array<CloseReasonInfo, 12> kReasons = {{
+  static constexpr std::array<CloseReasonInfo, 17> kReasons = {{
       {Metric::kClosedForeign, "closed: the client speaks another protocol"},
       {Metric::kClosedMalformed, "closed: the bytes are not a forward message"},
       {Metric::kClosedMalformed, "closed: the value is not a forward message"},
@@ -21,6 +21,12 @@ const CloseReasonInfo& info_of(CloseReason reason) {
       {Metric::kClosedStorage, "closed: a message could not be stored"},
       {Metric::kClosedAckDeadline, "closed: a message could not be stored in time for its ack"},
       {Metric::kClosedAckDeadline, "closed: the client does not read its acks"},
+      {Metric::kClosedInvalidPing,
+       "closed: the client does not answer the handshake; has it a shared_key?"},
+      {Metric::kClosedAnonymous, "closed: no client of [source.security] has this address"},
+      {Metric::kClosedSharedKey, "closed: the client has another shared_key"},
+      {Metric::kClosedUser, "closed: wrong user name or password, or a user not allowed there"},
+      {Metric::kClosedHandshakeTimeout, "closed: the client did not answer the handshake in time"},
   }};
   return kReasons[static_cast<size_t>(reason)];
 }

@@ -23,6 +23,11 @@ enum class CloseReason : uint8_t {
   kStorage,             // a message could not be made durable
   kAckDeadline,         // too late for an ack
   kNotReading,          // acks pile up because the client does not read them
+  kInvalidPing,         // an answer to HELO that is no PING: a client without a shared key
+  kAnonymousSource,     // no client rule names its address, and one has to
+  kSharedKeyMismatch,
+  kUserMismatch,      // user name or password
+  kHandshakeTimeout,  // no whole PING in time
 };
 
 struct CloseReasonInfo {

@@ -45,13 +45,15 @@ Connection::Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream,
     : id_(id),
       stream_(std::move(stream)),
       context_(context),
-      reader_(context.source.frame_limit, context.source.json),
+      reader_(context.source.frame_limit, context.source.json && !context.source.security),
       buffer_(context.pool),
-      progress_ms_(context.loop.now_ms()) {
+      opened_ms_(context.loop.now_ms()),
+      progress_ms_(opened_ms_) {
   context_.cells.add(Metric::kConnections);
   context_.cells.add(Metric::kConnectionsTotal);
   stream_->set_owner(this);
   stream_->start_reading();
+  if (context_.gate.authenticator != nullptr) begin_handshake();
 }
 
 Connection::~Connection() {
@@ -114,7 +116,8 @@ void Connection::work_on_buffer() {
 // Returns the bytes that are done with. What is left is the begin of a message, or, if reading
 // pauses, messages that are still to be taken.
 size_t Connection::take_messages(std::string_view bytes) {
-  size_t used = 0;
+  size_t used = handshake_ == nullptr ? 0 : shake_hands(bytes);
+  if (handshake_ != nullptr) return used;
   while (used < bytes.size() && pauses_ == 0 && takes_messages()) {
     if (pending_.full()) {
       pause(kForAcks);
@@ -144,6 +147,7 @@ size_t Connection::take_messages(std::string_view bytes) {
 bool Connection::offer(const Step& step) {
   Message message = step.decoded.message;
   message.peer = stream_->peer_address();
+  message.client = client_;
   switch (context_.receiver.receive(message, {id_, pending_.next_number()})) {
     case Verdict::kTaken:
       accept(step, false);

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Connection: one client. Reads bytes, takes the messages out of them, hands each to the receiver
-// and writes the acks in order. It stops reading while the receiver, the memory or the client's own
-// acks leave no room, and closes with FIN after the acks that are still due.
-// Loop thread, owned by the listener. It never ends itself: see gone().
-// Invariant: a message is handed over once, unless the receiver answered kNotNow.
+// Connection: one client. Where the source has security, it first lets it prove who it is. Reads
+// bytes, takes the messages out of them, hands each to the receiver and writes the acks in order.
+// It stops reading while the receiver, the memory or the client's own acks leave no room, and
+// closes with FIN after the acks that are still due. Loop thread, owned by the listener. It never
+// ends itself: see gone(). Invariant: a message is handed over once, unless the receiver answered
+// kNotNow.
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "event/tcp_stream.h"
 #include "input/forward/close_reason.h"
 #include "input/forward/connection_context.h"
+#include "input/forward/handshake.h"
 #include "input/forward/message.h"
 #include "input/forward/message_reader.h"
 #include "input/forward/pending_acks.h"
@@ -70,6 +73,8 @@ class Connection final : private event::StreamOwner {
   void on_finished() override;
 
   bool takes_messages() const { return state_ == State::kOpen || state_ == State::kEnded; }
+  void begin_handshake();
+  size_t shake_hands(std::string_view bytes);
   size_t take_messages(std::string_view bytes);
   bool offer(const Step& step);
   void accept(const Step& step, bool settled);
@@ -91,17 +96,20 @@ class Connection final : private event::StreamOwner {
   const uint64_t id_;
   std::unique_ptr<event::TcpStream> stream_;
   ConnectionContext& context_;
+  std::unique_ptr<Handshake> handshake_;  // until it is done; null as well where none is asked for
+  std::string client_;                    // what the client called itself in it
   MessageReader reader_;
   ReceiveBuffer buffer_;  // bytes not dealt with yet
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
-  bool direct_ = false;            // the current read goes into buffer_
-  bool yields_ = false;            // reads on after the others had their turn
-  bool attention_ = false;         // its id is in the context's list
-  bool quiet_ = false;             // nothing read since finish_if_quiet()
-  size_t accounted_bytes_ = 0;     // what the context's memory knows of
-  uint64_t last_read_ns_ = 0;      // when the bytes in buffer_ had all come
+  bool direct_ = false;         // the current read goes into buffer_
+  bool yields_ = false;         // reads on after the others had their turn
+  bool attention_ = false;      // its id is in the context's list
+  bool quiet_ = false;          // nothing read since finish_if_quiet()
+  size_t accounted_bytes_ = 0;  // what the context's memory knows of
+  uint64_t last_read_ns_ = 0;   // when the bytes in buffer_ had all come
+  const uint64_t opened_ms_;
   uint64_t progress_ms_;           // the client sent something, or may go on sending, since
   uint64_t blocked_since_ms_ = 0;  // written bytes wait for the client to read; 0: none
 };

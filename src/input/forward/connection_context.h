@@ -16,6 +16,8 @@
 
 #include "config/model.h"
 #include "event/loop.h"
+#include "input/forward/authenticator.h"
+#include "input/forward/handshake_message.h"
 #include "input/forward/inflate.h"
 #include "input/forward/json_mode.h"
 #include "input/forward/message.h"
@@ -26,6 +28,13 @@
 
 namespace millrace::input {
 
+/// How clients are let in.
+struct Gate {
+  const Authenticator* authenticator = nullptr;  // none: whoever connects may send
+  std::function<Challenge()> new_challenge = random_challenge;
+  uint64_t deadline_ms = 10'000;  // for the whole handshake
+};
+
 struct ConnectionContext {
   static constexpr size_t kReadBytes = size_t{256} << 10;
   /// The begin of a message up to this size is put before the next read instead of the other way
@@ -33,13 +42,14 @@ struct ConnectionContext {
   static constexpr size_t kHeadroomBytes = size_t{32} << 10;
 
   ConnectionContext(event::Loop& its_loop, Receiver& its_receiver, metrics::Cells& its_cells,
-                    config::ForwardSource its_source, uint64_t its_ack_deadline_ms,
+                    config::ForwardSource its_source, uint64_t its_ack_deadline_ms, Gate its_gate,
                     std::function<void()> at_end_of_turn)
       : loop(its_loop),
         receiver(its_receiver),
         cells(its_cells),
         source(std::move(its_source)),
         ack_deadline_ms(its_ack_deadline_ms),
+        gate(std::move(its_gate)),
         inflater(source.decompression_size_limit),
         memory(source.receive_memory_limit),
         read_block(pool.take(kHeadroomBytes + kReadBytes)),
@@ -53,6 +63,7 @@ struct ConnectionContext {
   metrics::Cells& cells;
   const config::ForwardSource source;
   const uint64_t ack_deadline_ms;
+  const Gate gate;
   Inflater inflater;
   JsonRewriter json;
   BufferPool pool;

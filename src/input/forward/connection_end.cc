@@ -62,6 +62,8 @@ void Connection::close_because(CloseReason reason, const char* protocol) {
   } else if (reason == CloseReason::kFrameLimit) {
     log::warn("input", info.message,
               {{"peer", stream_->peer_address()}, {"frame_limit", context_.source.frame_limit}});
+  } else if (!client_.empty()) {
+    log::warn("input", info.message, {{"peer", stream_->peer_address()}, {"client", client_}});
   } else {
     log::warn("input", info.message, {{"peer", stream_->peer_address()}});
   }
@@ -77,6 +79,10 @@ std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
   if ((kept && now_ms > last_read_ns_ / kNsPerMs + deadline_ms) ||
       (!pending_.empty() && now_ms > pending_.arrived_ns(0) / kNsPerMs + deadline_ms)) {
     return CloseReason::kAckDeadline;
+  }
+  if (handshake_ != nullptr && state_ == State::kOpen &&
+      now_ms > opened_ms_ + context_.gate.deadline_ms) {
+    return CloseReason::kHandshakeTimeout;
   }
   if (state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) return std::nullopt;
   // Whom the others wait for has so long for the whole frame, else for its next byte.

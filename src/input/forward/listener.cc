@@ -18,17 +18,21 @@ constexpr int kRefusalsPerTurnMax = 16;
 constexpr uint64_t kStopStepMs = 20;
 
 uint64_t tick_ms(const ListenerOptions& options) {
-  const uint64_t shortest = std::min(options.source.frame_timeout_ms, options.ack_deadline_ms);
+  const uint64_t shortest = std::min(
+      {options.source.frame_timeout_ms, options.ack_deadline_ms, options.gate.deadline_ms});
   return std::clamp<uint64_t>(shortest / 4, 5, 1000);
 }
 
 }  // namespace
 
-Listener::Listener(event::Loop& loop, ListenerOptions options, Receiver& receiver,
+Listener::Listener(event::Loop& loop, ListenerOptions options,
+                   std::unique_ptr<const Authenticator> authenticator, Receiver& receiver,
                    metrics::Cells& cells)
     : loop_(loop),
       options_(std::move(options)),
+      authenticator_(std::move(authenticator)),
       context_(loop, receiver, cells, options_.source, options_.ack_deadline_ms,
+               Gate{authenticator_.get(), options_.gate.new_challenge, options_.gate.deadline_ms},
                [this] { end_of_turn(); }),
       tick_timer_(loop, [this] { tick(); }),
       stop_timer_(loop, [this] { stop_step(); }) {
@@ -42,7 +46,14 @@ Result<std::unique_ptr<Listener>> Listener::open(event::Loop& loop, ListenerOpti
   const event::ListenOptions listen{.address = options.source.bind,
                                     .port = options.source.port,
                                     .port_must_be_free = options.port_must_be_free};
-  std::unique_ptr<Listener> listener(new Listener(loop, std::move(options), receiver, cells));
+  std::unique_ptr<const Authenticator> authenticator;
+  if (options.source.security) {
+    auto made = Authenticator::make(*options.source.security, options.host_names);
+    if (!made) return tl::unexpected<Error>(made.error());
+    authenticator = std::move(*made);
+  }
+  std::unique_ptr<Listener> listener(
+      new Listener(loop, std::move(options), std::move(authenticator), receiver, cells));
   Listener& self = *listener;
   Result<std::unique_ptr<event::TcpListener>> socket = event::TcpListener::open(
       loop, listen,

@@ -15,6 +15,7 @@
 #include "config/model.h"
 #include "event/tcp_listener.h"
 #include "event/timer.h"
+#include "input/forward/authenticator.h"
 #include "input/forward/connection.h"
 #include "input/forward/connection_context.h"
 #include "input/forward/message.h"
@@ -26,11 +27,14 @@ struct ListenerOptions {
   config::ForwardSource source;        // its connection_limit is this worker's share
   bool port_must_be_free = true;       // for the first worker; the others share its port
   uint64_t ack_deadline_ms = 180'000;  // Fluentd gives up on an ack after 190 s
+  Gate gate;                           // its authenticator is made from the source
+  HostNames host_names = system_host_names();
 };
 
 class Listener final : public Replies {
  public:
-  /// Listens from now on. Errors name the address.
+  /// Listens from now on, after it has looked up the hosts of the source's security. Errors name
+  /// the address, or are those of Authenticator::make.
   static Result<std::unique_ptr<Listener>> open(event::Loop& loop, ListenerOptions options,
                                                 Receiver& receiver, metrics::Cells& cells);
   ~Listener() override;
@@ -55,7 +59,9 @@ class Listener final : public Replies {
   void close_all(uint64_t deadline_ms, std::function<void()> done);
 
  private:
-  Listener(event::Loop& loop, ListenerOptions options, Receiver& receiver, metrics::Cells& cells);
+  Listener(event::Loop& loop, ListenerOptions options,
+           std::unique_ptr<const Authenticator> authenticator, Receiver& receiver,
+           metrics::Cells& cells);
   void accepted(std::unique_ptr<event::TcpStream> stream);
   void end_of_turn();
   void offer_kept();
@@ -67,6 +73,7 @@ class Listener final : public Replies {
 
   event::Loop& loop_;
   ListenerOptions options_;
+  std::unique_ptr<const Authenticator> authenticator_;  // null: no security
   ConnectionContext context_;
   std::unique_ptr<event::TcpListener> socket_;
   uint16_t port_ = 0;

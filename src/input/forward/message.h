@@ -28,7 +28,8 @@ struct Message {
   bool has_chunk = false;    // an ack is expected
   uint64_t size_option = 0;  // option `size`; a hint, never trusted
   bool has_size_option = false;
-  std::string_view peer;  // address of the peer as text, without port
+  std::string_view peer;    // address of the peer as text, without port
+  std::string_view client;  // what it called itself in the handshake; "" without one
 };
 
 /// Names a message while it is on its way: the connection and its running number there.

@@ -77,6 +77,7 @@ class FakeReceiver : public Receiver {
     discarded += counts.not_a_map + counts.not_an_entry + counts.invalid_time + counts.truncated;
     chunks.emplace_back(message.chunk);
     peers.emplace_back(message.peer);
+    clients.emplace_back(message.client);
     modes.push_back(message.mode);
     tickets.push_back(ticket);
     return Verdict::kTaken;
@@ -87,6 +88,7 @@ class FakeReceiver : public Receiver {
   std::vector<Event> events;
   std::vector<std::string> chunks;
   std::vector<std::string> peers;
+  std::vector<std::string> clients;
   std::vector<Mode> modes;
   std::vector<Ticket> tickets;  // taken, not answered yet
   uint64_t discarded = 0;
