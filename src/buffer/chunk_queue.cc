@@ -110,6 +110,11 @@ void ChunkQueue::stop() {
   wake_.notify_all();
 }
 
+size_t ChunkQueue::queued() const {
+  const std::lock_guard lock(mutex_);
+  return ready_.size() + waiting_.size();
+}
+
 ChunkQueue::Counts ChunkQueue::counts() const {
   const std::lock_guard lock(mutex_);
   const uint64_t now = clock_.running_ms();

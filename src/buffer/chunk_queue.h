@@ -50,11 +50,11 @@ class ChunkQueue {
     uint64_t bytes = 0;       // body bytes of all of them
     uint64_t oldest_age_ms = 0;
   };
-  Counts counts() const;
+  Counts counts() const;  // looks at every waiting chunk
+  size_t queued() const;  // ready or waiting; for each message on its way in
 
  private:
-  void move_due(uint64_t now);            // mutex held
-  void remove(const QueuedChunk& chunk);  // mutex held
+  void move_due(uint64_t now);  // mutex held
 
   io::Clock& clock_;
   mutable std::mutex mutex_;  // guards all below

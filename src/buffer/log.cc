@@ -104,7 +104,7 @@ Room Log::room(uint64_t bytes) const {
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
   // A commit that waits for a spare on a full disk: what comes now would only pile up in memory.
   if (disk_full_ && commit_under_way_) return Room::kFull;
-  const uint64_t unfinished = queue_.counts().queued + appender_->staged_chunks();
+  const uint64_t unfinished = queue_.queued() + appender_->staged_chunks();
   if (position_->free_slots() <= unfinished + segments_.count() + 256) return Room::kFull;
   return Room::kYes;
 }
@@ -178,7 +178,8 @@ void Log::finish(const QueuedChunk& chunk, Finish outcome) {
 void Log::note_attempt(QueuedChunk& chunk) {
   const uint64_t now = io_.clock.running_ms();
   if (now - chunk.attempt_line_ms < kAttemptLineEveryMs && chunk.attempt_line_ms != 0) return;
-  const uint64_t unfinished = queue_.counts().queued + queue_.counts().in_flight;
+  const ChunkQueue::Counts counts = queue_.counts();
+  const uint64_t unfinished = counts.queued + counts.in_flight;
   if (position_->free_slots() < 2 * unfinished + 4096) return;  // slots are kept for finishing
   chunk.attempt_line_ms = now;
   const uint64_t elapsed = chunk.elapsed_before_ms + (now - chunk.first_failure_ms);

@@ -147,6 +147,7 @@ void FlushThread::retry_or_give_up(QueuedChunk chunk, const PutResult& result) {
   chunk.throttles = retries.throttles;
   chunk.deadline_ms = retries.deadline_ms;
   chunk.last_error = result.detail.substr(0, kErrorBytesKept);
+  log_.note_delivery(chunk.last_error);
   log::warn("flush",
             decision.give_up ? "chunk given up, it goes to dead/"
                              : "chunk not delivered, tried again later",

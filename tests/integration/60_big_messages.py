@@ -4,6 +4,7 @@
 import gzip
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -138,19 +139,26 @@ class BigMessages(IntegrationCase):
         self.print_peak("gzip bomb of 256 MiB against a limit of 8 MiB")
 
     def test_several_clients_with_large_messages_at_once(self):
-        self.start(receive_memory_limit="32m")
+        self.start(receive_memory_limit="32m", frame_limit="16m")
         expected, clients = [], []
         for number in range(8):
             body = Payload(8 * MIB + number * 1000)
             expected += body.expected()
             client = self.connect(self.instance, timeout=120)
             clients.append((client, packed(body.data, {"chunk": f"many-{number}"})))
-        # All halves first: 32 MiB of unfinished frames, as much as may be held.
+        # All halves first: 32 MiB of unfinished frames, as much as may be held. Then all go on at
+        # once, and who may read on is the server's choice.
         for client, frame in clients:
             client.send(frame[:4 * MIB])
-        for number, (client, frame) in enumerate(clients):
+
+        def finish(number):
+            client, frame = clients[number]
             client.send(frame[4 * MIB:])
-            self.assertEqual(client.wait_acks(1), [f"many-{number}"])
+            return client.wait_acks(1)
+
+        with ThreadPoolExecutor(len(clients)) as threads:
+            acks = list(threads.map(finish, range(len(clients))))
+        self.assertEqual(acks, [[f"many-{number}"] for number in range(len(clients))])
         self.print_peak("eight clients with 8 MiB each")
         self.instance.wait_idle(120)
         self.assertEqual(sorted(read_payloads(self.output)), sorted(expected))

@@ -99,6 +99,7 @@ class Millrace:
 
     def configure(self, matches, *, system=None, source=None):
         with open(self.config_path, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)  # it may hold secrets
             file.write(config_text(self.root, matches, system=system, source=source))
 
     # Life.

@@ -53,8 +53,10 @@ bool ClockOffset::learn(int64_t service_s, int64_t local_s) {
   if (service_s < kYear2000S || service_s >= kYear2100S) return false;
   const int64_t offset = service_s - local_s;
   seconds_.store(offset, std::memory_order_relaxed);
-  log::warn("output", "the service refused our time; signing with its own from now on",
-            {{"offset_s", offset}});
+  log::warn(
+      "output",
+      "the service refused our time: this machine's clock is wrong; signing with the service's",
+      {{"offset_s", offset}});
   return true;
 }
 
