@@ -7,6 +7,7 @@ which messages are acked, which are in doubt.
 """
 import base64
 import gzip
+import hashlib
 import json
 import os
 import select
@@ -66,6 +67,15 @@ def expected_json(tag, seconds, nanoseconds, record):
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def digest_of(*parts):
+    """A digest of the handshake: lower-case hex of the SHA-512 of all parts."""
+    return hashlib.sha512(b"".join(parts)).hexdigest().encode()
+
+
+class Refused(Exception):
+    """The server's answer to a PING, in its words."""
+
+
 class ForwardClient:
     """One connection. `acks` are the values of the acks read so far, in order."""
 
@@ -77,6 +87,39 @@ class ForwardClient:
 
     def send(self, data):
         self.sock.sendall(data)
+
+    def read_helo(self):
+        """What the server says first: (nonce, salt of the password)."""
+        word, told = self._read_value()
+        if word != b"HELO" or set(told) != {b"nonce", b"auth", b"keepalive"}:
+            raise AssertionError(f"not a HELO: {word!r} {told!r}")
+        return told[b"nonce"], told[b"auth"]
+
+    def read_pong(self):
+        """The name and the digest of a server that takes the PING; Refused, if it does not."""
+        word, taken, reason, name, digest = self._read_value()
+        if word != b"PONG":
+            raise AssertionError(f"not a PONG: {word!r}")
+        if not taken:
+            raise Refused(reason.decode())
+        return name, digest
+
+    def _read_value(self):
+        # As Fluentd and Fluent Bit: one read, and it is there whole.
+        return msgpack.unpackb(self.sock.recv(512), raw=True)
+
+    def shake_hands(self, shared_key, *, user="", password="", hostname="client.example"):
+        """The whole handshake; the server's name, or Refused."""
+        nonce, auth = self.read_helo()
+        salt = os.urandom(16)
+        key = shared_key.encode()
+        self.send(pack(["PING", hostname, salt,
+                        digest_of(salt, hostname.encode(), nonce, key).decode(), user,
+                        digest_of(auth, user.encode(), password.encode()).decode()]))
+        name, digest = self.read_pong()
+        if digest != digest_of(salt, name, nonce, key):
+            raise AssertionError("the server does not have the key")
+        return name.decode()
 
     def receive(self):
         """Reads what is there; the new acks, or None at the end of the connection."""

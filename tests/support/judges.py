@@ -22,11 +22,11 @@ def _run(command, **options):
     return done.stdout
 
 
-def node_send(port, tag, count, first=0, mode="PackedForward"):
-    """@fluent-org/logger; returns when every event is acked."""
+def node_send(port, tag, count, first=0, mode="PackedForward", security=()):
+    """@fluent-org/logger; returns when every event is acked. `security`: the script's options."""
     require_judge("npm")
     return _run(["node", f"{NPM}/send_with_acks.mjs", "--port", str(port), "--tag", tag,
-                 "--count", str(count), "--first", str(first), "--mode", mode])
+                 "--count", str(count), "--first", str(first), "--mode", mode, *security])
 
 
 def go_send(port, tag, count, first=0, *flags):
