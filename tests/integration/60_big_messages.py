@@ -146,14 +146,11 @@ class BigMessages(IntegrationCase):
             expected += body.expected()
             client = self.connect(self.instance, timeout=120)
             clients.append((client, packed(body.data, {"chunk": f"many-{number}"})))
-        # All halves first: 32 MiB of unfinished frames, as much as may be held. Then all go on at
-        # once, and who may read on is the server's choice.
-        for client, frame in clients:
-            client.send(frame[:4 * MIB])
-
+        # More unfinished bytes than may be held: who may read on is the server's choice, and the
+        # others wait for their turn.
         def finish(number):
             client, frame = clients[number]
-            client.send(frame[4 * MIB:])
+            client.send(frame)
             return client.wait_acks(1)
 
         with ThreadPoolExecutor(len(clients)) as threads:
