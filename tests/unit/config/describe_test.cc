@@ -70,14 +70,17 @@ TEST(Describe, TheExamplesLoad) {
   for (const auto& entry :
        std::filesystem::directory_iterator(MILLRACE_SOURCE_DIR "/conf/examples")) {
     if (entry.path().extension() != ".toml") continue;
-    const auto loaded =
-        load(entry.path().string(),
-             options_with({{"AWS_ACCESS_KEY_ID", "a"}, {"AWS_SECRET_ACCESS_KEY", "b"}}));
+    const auto loaded = load(entry.path().string(), options_with({{"AWS_ACCESS_KEY_ID", "a"},
+                                                                  {"AWS_SECRET_ACCESS_KEY", "b"},
+                                                                  {"FORWARD_SHARED_KEY", "c"},
+                                                                  {"EDGE_PASSWORD", "d"},
+                                                                  {"PARTNER_PASSWORD", "e"},
+                                                                  {"PARTNER_SHARED_KEY", "f"}}));
     ASSERT_TRUE(loaded) << problems_text(loaded.error().errors);
     EXPECT_TRUE(loaded->warnings.empty()) << problems_text(loaded->warnings);
     ++count;
   }
-  EXPECT_GE(count, 4U);
+  EXPECT_GE(count, 5U);
 }
 
 }  // namespace
