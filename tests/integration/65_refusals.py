@@ -96,6 +96,7 @@ class Refusals(RefusalCase):
         instance = self.millrace([local_match()], name="owner", start=False)
         os.chmod(self.directory, 0o755)
         os.chmod(instance.root, 0o755)
+        os.chmod(instance.config_path, 0o644)
         program = shutil.copy(binary(), os.path.join(self.directory, "program"))
         self.addCleanup(os.environ.update, {"MILLRACE": os.environ.get("MILLRACE", binary())})
         os.environ["MILLRACE"] = program
