@@ -18,7 +18,7 @@ namespace millrace::log {
 namespace {
 
 constexpr size_t kValueBytesMax = 512;
-constexpr int kLinesPerWindow = 3;
+constexpr int kLinesPerWindow = 10;
 constexpr auto kWindow = std::chrono::seconds(10);
 
 // How often a site has spoken in its window. Keyed by the message, which is a constant.

@@ -138,6 +138,7 @@ size_t Connection::take_messages(std::string_view bytes) {
     reader_.next_message();
     context_.inflater.trim();
     context_.json.trim();
+    if (last_message_) end_reading();
   }
   if (used > 0) context_.memory.finished(id_);
   return used;

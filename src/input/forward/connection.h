@@ -48,6 +48,8 @@ class Connection final : private event::StreamOwner {
 
   /// For a stop: finishes if nothing is under way and nothing has come since the last call.
   void finish_if_quiet();
+  /// For a stop: the message that is on its way is the last one.
+  void finish_after_message();
   /// For a stop: no further messages; finishes when those handed over are answered.
   void cut_off();
 
@@ -85,6 +87,7 @@ class Connection final : private event::StreamOwner {
   void close_because(CloseReason reason, const char* protocol = "");
   /// Which deadline has passed.
   std::optional<CloseReason> overdue(uint64_t now_ms) const;
+  void end_reading();
   void drop_buffer();
   void count_cut_short();
   void finish_when_done();
@@ -106,6 +109,7 @@ class Connection final : private event::StreamOwner {
   bool direct_ = false;         // the current read goes into buffer_
   bool yields_ = false;         // reads on after the others had their turn
   bool attention_ = false;      // its id is in the context's list
+  bool last_message_ = false;   // finish_after_message() was called
   bool quiet_ = false;          // nothing read since finish_if_quiet()
   size_t accounted_bytes_ = 0;  // what the context's memory knows of
   uint64_t last_read_ns_ = 0;   // when the bytes in buffer_ had all come

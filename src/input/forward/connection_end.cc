@@ -67,8 +67,7 @@ void Connection::close_because(CloseReason reason, const char* protocol) {
   } else {
     log::warn("input", info.message, {{"peer", stream_->peer_address()}});
   }
-  stream_->stop_reading();
-  state_ = State::kClosing;
+  end_reading();
 }
 
 std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
@@ -116,12 +115,21 @@ void Connection::finish_if_quiet() {
   if (quiet && state_ == State::kOpen && buffer_.empty() && pending_.empty()) finish();
 }
 
+void Connection::finish_after_message() {
+  last_message_ = true;
+  if (handshake_ != nullptr || (takes_messages() && buffer_.empty())) cut_off();
+}
+
 void Connection::cut_off() {
   if (!takes_messages()) return;
-  stream_->stop_reading();
+  end_reading();
   drop_buffer();
-  state_ = State::kClosing;
   finish_when_done();
+}
+
+void Connection::end_reading() {
+  stream_->stop_reading();
+  state_ = State::kClosing;
 }
 
 void Connection::finish_when_done() {

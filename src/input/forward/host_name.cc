@@ -53,11 +53,11 @@ Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
 std::string machine_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};
-  const std::string own = name.data();
+  std::string own = name.data();
   if (own.find('.') != std::string::npos) return own;
   AddressList list;
   if (look_up(own, AI_CANONNAME, list) != 0 || list->ai_canonname == nullptr) return own;
-  const std::string full = list->ai_canonname;
+  std::string full = list->ai_canonname;
   // Of a machine that knows no better, the canonical name is that of the loopback device.
   return full.substr(0, own.size() + 1) == own + "." ? full : own;
 }

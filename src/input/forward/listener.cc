@@ -16,6 +16,8 @@ using metrics::Metric;
 // In one turn the receiver refuses so many kept messages at most: each was unpacked in vain.
 constexpr int kRefusalsPerTurnMax = 16;
 constexpr uint64_t kStopStepMs = 20;
+// A client that never pauses would keep a stop waiting for all of its deadline.
+constexpr uint64_t kStopGraceMs = 1000;
 
 uint64_t tick_ms(const ListenerOptions& options) {
   const uint64_t shortest = std::min(
@@ -163,6 +165,7 @@ void Listener::stop_step() {
   const uint64_t elapsed_ms = loop_.now_ms() - stop_begun_ms_;
   for (const auto& [id, connection] : connections_) {
     connection->finish_if_quiet();
+    if (elapsed_ms >= kStopGraceMs) connection->finish_after_message();
     if (elapsed_ms >= stop_deadline_ms_ / 2) connection->cut_off();
   }
   if (elapsed_ms >= stop_deadline_ms_) {

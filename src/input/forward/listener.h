@@ -53,8 +53,9 @@ class Listener final : public Replies {
 
   /// Closes the socket; connections that waited to be accepted are served like the others.
   void stop_accepting();
-  /// Ends the connections: each when it is quiet and its messages are answered; after half of
-  /// `deadline_ms` no further message is taken, after all of it the rest is dropped. `done` is
+  /// Ends the connections: each when it is quiet and its messages are answered; after a second only
+  /// messages that are on their way are taken, after half of `deadline_ms` none, after all of it
+  /// the rest is dropped. `done` is
   /// called once, from the loop, when none is left. Calls stop_accepting().
   void close_all(uint64_t deadline_ms, std::function<void()> done);
 

@@ -73,6 +73,26 @@ TEST(Listener, CloseAllServesWhatHasArrivedAndEndsWithFin) {
   EXPECT_EQ(server.listener_->connections(), 0u);
 }
 
+TEST(Listener, CloseAllDoesNotWaitForAClientThatNeverPauses) {
+  ForwardServer server;
+  TcpClient client(server.port());
+  std::atomic<bool> done{false};
+  size_t acks = 0;
+  // The begin of the next message is always there before the ack of the last one is read.
+  std::string rest = message("0");
+  for (int i = 1; client.send(rest + message(std::to_string(i)).substr(0, 5)); ++i) {
+    rest = message(std::to_string(i)).substr(5);
+    if (client.receive_exactly(ack_of(std::to_string(i - 1)).size()).empty()) break;
+    if (++acks == 100) {
+      server.on_loop([&] { server.listener_->close_all(600'000, [&] { done = true; }); });
+    }
+  }
+  client.close();
+  EXPECT_TRUE(eventually([&] { return done.load(); }));
+  EXPECT_GE(acks, 100U);
+  EXPECT_EQ(server.events().size(), acks);
+}
+
 TEST(Listener, CloseAllEndsAtItsDeadline) {
   ForwardServer server;
   server.on_loop([&] { server.hold_ = true; });
