@@ -2,8 +2,8 @@
 #pragma once
 
 // MD5, SHA-256, SHA-512 and HMAC-SHA-256 through OpenSSL's EVP interface: the algorithm is fetched
-// once, a Digest's context is used again for every message. A Digest belongs to one thread at a time.
-// Invariant: between start() and finish() every update() is part of one message.
+// once, a Digest's context is used again for every message. A Digest belongs to one thread at a
+// time. Invariant: between start() and finish() every update() is part of one message.
 
 #include <array>
 #include <cstdint>

@@ -21,8 +21,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <tl/expected.hpp>
 
+#include "base/result.h"
 #include "http/exchange.h"
 
 namespace millrace::http {
