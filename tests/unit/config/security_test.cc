@@ -91,9 +91,10 @@ TEST(Security, AClientIsAHostOrANetwork) {
               HasSubstr("c.toml:5: [[source.security.client]] has neither network nor host\n"));
   EXPECT_THAT(errors_of(kHead + kClient + "host = \"a\"\nnetwork = \"::/0\"\n" + kLocal),
               HasSubstr("c.toml:6: [[source.security.client]] has both network and host\n"));
+  const std::string head = kHead + kClient;
   for (const char* const network :
        {"10.0.0.0/33", "10.0.0/8", "a/8", "10.0.0.0/", "::/129", "/8"}) {
-    EXPECT_THAT(errors_of(kHead + kClient + "network = \"" + network + "\"\n" + kLocal),
+    EXPECT_THAT(errors_of(head + "network = \"" + network + "\"\n" + kLocal),
                 HasSubstr("network is not a network; write it like \"10.0.0.0/8\""))
         << network;
   }
@@ -166,9 +167,9 @@ TEST(Security, SecretsAreNeverPrinted) {
       "sharedkey = \"HUSH\"\n",
       "shared_key = \"HUSH\"\nuser = [{username = 1, password = \"HUSH\"}]\n",
       "shared_key = \"HUSH\"\nuser = [{username = \"a\", pasword = \"HUSH\"}]\n"};
+  const std::string head = kSource + "[source.security]\n";
   for (const std::string& lines : wrong) {
-    EXPECT_THAT(errors_of(kSource + "[source.security]\n" + lines + kLocal),
-                Not(HasSubstr("HUSH")));
+    EXPECT_THAT(errors_of(head + lines + kLocal), Not(HasSubstr("HUSH")));
   }
 }
 
