@@ -76,6 +76,7 @@ std::string encode(const OpenPayload& open) {
 }
 
 bool decode(std::string_view bytes, OpenPayload& open) {
+  if (bytes.size() > kOpenPayloadBytesMax) return false;
   Reader in{bytes};
   const std::string_view id = in.bytes(16);
   if (!in.good) return false;
@@ -135,7 +136,8 @@ bool decode(std::string_view bytes, SealPayload& seal) {
   in.bytes(3);
   const auto open_bytes = in.number<uint32_t>();
   if (!in.good || open_bytes > kOpenPayloadBytesMax || frames < 1 || frames > kFramesPerChunkMax ||
-      reason < 1 || reason > 8 || bytes.size() != seal_payload_bytes(open_bytes, frames)) {
+      reason < 1 || reason > 8 || seal.body_bytes > frames * kDataPayloadBytesMax ||
+      bytes.size() != seal_payload_bytes(open_bytes, frames)) {
     return false;
   }
   seal.reason = static_cast<SealReason>(reason);

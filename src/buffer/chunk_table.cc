@@ -12,8 +12,9 @@ void add_share(FoundChunk& chunk, uint64_t base_lsn, uint64_t frame_bytes) {
 }
 
 void add_data(FoundChunk& chunk, const ScannedFrame& frame) {
-  if (chunk.sealed || frame.header.frame_no > kFramesPerChunkMax) return;
-  const auto [place, added] = chunk.frames.try_emplace(frame.header.frame_no);
+  const uint32_t frame_no = frame.header.frame_no;
+  if (chunk.sealed || frame_no < 1 || frame_no > kFramesPerChunkMax) return;
+  const auto [place, added] = chunk.frames.try_emplace(frame_no);
   if (added) ++chunk.frames_seen;
   place->second = FoundFrame{.lsn = frame.lsn,
                              .payload_bytes = frame.header.payload_bytes,

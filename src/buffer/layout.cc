@@ -60,7 +60,8 @@ HeaderState decode(std::string_view bytes, SegmentHeader& header) {
   header.base_lsn = load_le<uint64_t>(p + 32);
   header.epoch = load_le<uint32_t>(p + 40);
   if (load_le<uint32_t>(p + 12) != kSegmentHeaderBytes || id_bytes > kOutputIdBytesMax ||
-      header.base_lsn % kBlockBytes != 0 || header.epoch < 1 || header.epoch > kEpochMax) {
+      header.base_lsn % kBlockBytes != 0 || header.base_lsn > kLsnMax || header.epoch < 1 ||
+      header.epoch > kEpochMax) {
     return HeaderState::kInvalid;
   }
   header.uuid = bytes.substr(16, 16);
@@ -115,7 +116,7 @@ bool decode(std::string_view bytes, const LogCrc& crc, GroupHeader& header) {
   header.frames_crc = load_le<uint32_t>(p + 40);
   header.built_unix = load_le<uint32_t>(p + 44);
   std::memcpy(header.key, p + 48, 16);
-  return header.commit_lsn <= header.lsn;
+  return header.commit_lsn <= header.lsn && header.commit_lsn % kBlockBytes == 0;
 }
 
 void encode(FrameHeader& header, const LogCrc& crc, char* out) {

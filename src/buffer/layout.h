@@ -26,6 +26,7 @@ constexpr uint32_t kEpochMax = (1U << 24) - 1;
 constexpr int kEpochShift = 40;  // chunk_seq = epoch << 40 | counter
 constexpr uint64_t kGroupBodyBytesMax = UINT32_MAX - 7;
 constexpr uint64_t kNoLsn = ~uint64_t{0};
+constexpr uint64_t kLsnMax = uint64_t{1} << 62;  // no base_lsn is higher: sums of lsns do not wrap
 
 constexpr std::string_view kSegmentMagic{"MRACESEG", 8};
 constexpr std::string_view kGroupMagic{"MRGP", 4};

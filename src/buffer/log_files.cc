@@ -118,11 +118,41 @@ Result<> move_aside(io::FileSystem& files, const std::string& directory, const s
   return files.sync_directory(directory);
 }
 
-// Sorts by identity and sets where each segment ends.
-void put_in_order(std::vector<Segment>& segments) {
+// Of two files that cannot both be segments of this log: true if `b` is the one that is not. A good
+// header tells more than a name, and a name that agrees with it more than one that does not.
+bool second_is_wrong(const Segment& a, const Segment& b) {
+  if (a.damaged != b.damaged) return b.damaged;
+  return b.name != segment_name(b.epoch, b.base_lsn);
+}
+
+// Sorts by identity. A place is taken once and base_lsn never decreases; a file that breaks this (a
+// copy, a name that is not its own) is moved to corrupt/.
+Result<> put_in_order(io::FileSystem& files, const std::string& directory,
+                      std::vector<Segment>& segments, metrics::Cells& cells) {
   std::sort(segments.begin(), segments.end(), [](const Segment& a, const Segment& b) {
     return a.epoch != b.epoch ? a.epoch < b.epoch : a.base_lsn < b.base_lsn;
   });
+  for (size_t i = 1; i < segments.size();) {
+    const Segment& before = segments[i - 1];
+    const bool same = before.epoch == segments[i].epoch && before.base_lsn == segments[i].base_lsn;
+    if (!same && before.base_lsn <= segments[i].base_lsn) {
+      ++i;
+      continue;
+    }
+    const size_t wrong = second_is_wrong(before, segments[i]) ? i : i - 1;
+    log::error("buffer", "a segment that does not fit the others was moved to corrupt/",
+               {{"directory", directory}, {"file", segments[wrong].name}});
+    if (!same) cells.add(metrics::Metric::kCorruptBytes, segments[wrong].file_bytes);
+    auto moved = move_aside(files, directory, segments[wrong].name);
+    if (!moved) return moved;
+    segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(wrong));
+    i = std::max<size_t>(1, i - 1);
+  }
+  return {};
+}
+
+// Where each segment ends: with its file, or where a later one begins.
+void set_ends(std::vector<Segment>& segments) {
   uint64_t limit = UINT64_MAX;
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     const uint64_t body = segment->file_bytes - std::min(segment->file_bytes, kSegmentHeaderBytes);
@@ -183,7 +213,10 @@ Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
     }
     found.segments.push_back(std::move(segment.segment));
   }
-  put_in_order(found.segments);
+  if (auto ordered = put_in_order(files, directory, found.segments, cells); !ordered) {
+    return tl::unexpected(ordered.error());
+  }
+  set_ends(found.segments);
   const LogCrc crc = LogCrc::of(found.uuid);
   for (const std::string& text : position->texts) {
     read_lines(text, crc, found.position);

@@ -31,12 +31,12 @@ Result<Recovered> Recovery::run() {
     files_.uuid.assign(reinterpret_cast<const char*>(words), sizeof words);
   }
   crc_ = LogCrc::of(files_.uuid);
-  epoch_ = files_.highest_epoch + 1;
-  if (epoch_ > kEpochMax) {
+  if (files_.highest_epoch >= kEpochMax) {
     return fail(ErrorKind::kInvalid, settings_.directory +
                                          ": all epochs are used; deliver what is "
                                          "queued, then move the directory away");
   }
+  epoch_ = files_.highest_epoch + 1;
   if (!files_.segments.empty()) {
     if (auto proved = find_proof(files_.segments.back()); !proved) {
       return tl::unexpected(proved.error());
@@ -80,6 +80,12 @@ Result<> Recovery::find_proof(const Segment& newest) {
   }
 }
 
+// From D on there is one commit: its groups lie back to back and say that it begins at D.
+bool Recovery::continues_tail(const GroupHeader& header) const {
+  const uint64_t expected = tail_.empty() ? proof_ : tail_.back().end_lsn();
+  return header.lsn == expected && header.commit_lsn == proof_;
+}
+
 Result<> Recovery::read_segment(const Segment& segment, bool newest) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
@@ -88,6 +94,9 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
     const bool proved = scanner.lsn() < proof_;
     auto group = scanner.next(!proved);
     if (!group) return tl::unexpected(group.error());
+    if (*group && !proved && !continues_tail((*group)->header)) {
+      return keep_torn_tail(scanner, segment, (*group)->header.lsn);
+    }
     if (*group) {
       const uint64_t base = proved ? segment.base_lsn : proof_;
       if (auto added = add_frames(scanner, (*group)->frames, base); !added) return added;

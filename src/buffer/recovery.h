@@ -48,6 +48,7 @@ class Recovery {
 
  private:
   Result<> find_proof(const Segment& newest);
+  bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,

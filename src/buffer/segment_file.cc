@@ -64,7 +64,8 @@ bool parse_segment_name(const std::string& name, uint32_t& epoch, uint64_t& base
   const std::string_view text = name;
   return text.size() == 4 + 8 + 1 + 16 + 4 && text.starts_with(kPrefix) &&
          text.ends_with(kSuffix) && text[12] == '.' && parse_hex(text.substr(4, 8), epoch) &&
-         parse_hex(text.substr(13, 16), base_lsn);
+         parse_hex(text.substr(13, 16), base_lsn) && epoch >= 1 && epoch <= kEpochMax &&
+         base_lsn % kBlockBytes == 0 && base_lsn <= kLsnMax;
 }
 
 bool is_spare_name(const std::string& name) { return name.starts_with(kSparePrefix); }

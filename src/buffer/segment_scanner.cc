@@ -41,6 +41,12 @@ bool SegmentScanner::belongs_here(const GroupHeader& header, uint64_t lsn) const
   return header.lsn == lsn && header.epoch == epoch_ && header.end_lsn() <= end_lsn_;
 }
 
+// A chunk is opened in the epoch of its segment or in an earlier one.
+bool SegmentScanner::belongs_here(const FrameHeader& header) const {
+  const uint64_t epoch = header.chunk_seq >> kEpochShift;
+  return epoch >= 1 && epoch <= epoch_;
+}
+
 Result<std::optional<ScannedGroup>> SegmentScanner::next(bool check_payloads) {
   auto bytes = bytes_at(lsn_, kGroupHeaderBytes);
   if (!bytes) return tl::unexpected(bytes.error());
@@ -72,7 +78,10 @@ Result<bool> SegmentScanner::read_frames(ScannedGroup& group, bool check_payload
     auto bytes = bytes_at(at, kFrameHeaderBytes);
     if (!bytes) return tl::unexpected(bytes.error());
     ScannedFrame frame{.header = {}, .lsn = at};
-    if (!decode(*bytes, crc_, frame.header) || frame.header.padded_bytes() > end - at) return false;
+    if (!decode(*bytes, crc_, frame.header) || !belongs_here(frame.header) ||
+        frame.header.padded_bytes() > end - at) {
+      return false;
+    }
     if (check_payloads) {
       auto holds = payload_holds(frame);
       if (!holds) return tl::unexpected(holds.error());
@@ -104,13 +113,17 @@ Result<std::optional<std::string>> SegmentScanner::payload(const ScannedFrame& f
 }
 
 Result<std::optional<GroupHeader>> SegmentScanner::find_group(uint64_t from) {
-  for (uint64_t at = round_up(from, 8); at + kGroupHeaderBytes <= end_lsn_; at += 8) {
+  for (uint64_t at = round_up(from, 8); at + kGroupHeaderBytes <= end_lsn_;) {
     auto bytes = bytes_at(at, kGroupHeaderBytes);
     if (!bytes) return tl::unexpected(bytes.error());
     GroupHeader header;
     if (decode(*bytes, crc_, header) && belongs_here(header, at)) {
       return std::optional<GroupHeader>(header);
     }
+    // On to the next magic: a segment's end is mostly zeros, and may be 64 MiB of them.
+    const std::string_view seen = std::string_view(window_).substr(at - window_lsn_);
+    const size_t magic = std::min(seen.find(kGroupMagic, 8), seen.size());
+    at += std::max<uint64_t>(8, magic / 8 * 8);
   }
   return std::optional<GroupHeader>();
 }
@@ -122,7 +135,8 @@ Result<std::vector<ScannedFrame>> SegmentScanner::find_frames(uint64_t from, uin
     auto bytes = bytes_at(at, kFrameHeaderBytes);
     if (!bytes) return tl::unexpected(bytes.error());
     ScannedFrame frame{.header = {}, .lsn = at};
-    if (decode(*bytes, crc_, frame.header) && frame.header.padded_bytes() <= to - at) {
+    if (decode(*bytes, crc_, frame.header) && belongs_here(frame.header) &&
+        frame.header.padded_bytes() <= to - at) {
       auto holds = payload_holds(frame);
       if (!holds) return tl::unexpected(holds.error());
       if (*holds) {

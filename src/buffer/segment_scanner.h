@@ -55,6 +55,7 @@ class SegmentScanner {
   Result<bool> payload_holds(const ScannedFrame& frame);
   Result<bool> read_frames(ScannedGroup& group, bool check_payloads);
   bool belongs_here(const GroupHeader& header, uint64_t lsn) const;
+  bool belongs_here(const FrameHeader& header) const;
 
   io::File& file_;
   const LogCrc crc_;
