@@ -17,8 +17,10 @@ std::string_view without_newline(std::string_view data) {
   return data;
 }
 
+// The library takes a NUL byte for the end of the text.
 bool is_json(std::string_view text) {
-  return utf8_valid(text) && Json::accept(text.begin(), text.end());
+  return utf8_valid(text) && text.find('\0') == std::string_view::npos &&
+         Json::accept(text.begin(), text.end());
 }
 
 bool is_printable(std::string_view text) {
