@@ -13,6 +13,7 @@
 namespace millrace::app {
 
 void tell_service_manager(std::string_view state) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the process changes it
   const char* name = std::getenv("NOTIFY_SOCKET");
   if (name == nullptr || (name[0] != '/' && name[0] != '@')) return;
   sockaddr_un address{};

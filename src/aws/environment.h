@@ -15,6 +15,8 @@ using Environment = std::function<std::string(const char* name)>;
 
 inline Environment process_environment() {
   return [](const char* name) {
+    // Read while starting; nothing in the process changes it.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* value = std::getenv(name);
     return std::string(value == nullptr ? "" : value);
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "buffer/layout.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -40,7 +41,7 @@ std::string encode(const SegmentHeader& header) {
   store_le<uint64_t>(p + 64, header.key_seed);
   p[72] = kKeyHashXxh3;
   store_le<uint16_t>(p + 74, static_cast<uint16_t>(header.output_id.size()));
-  std::memcpy(p + 76, header.output_id.data(), header.output_id.size());
+  std::copy(header.output_id.begin(), header.output_id.end(), p + 76);
   const LogCrc crc = LogCrc::of(header.uuid);
   store_le<uint32_t>(p + kSegmentCrcOffset, crc({p, kSegmentCrcOffset}));
   return bytes;

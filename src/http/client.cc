@@ -235,7 +235,7 @@ std::string Client::message_of(const End& end, const Transfer& transfer) const {
       break;
   }
   if (transfer.too_large()) return "the reply is larger than 1 MiB";
-  const std::string text(error_text_.data());
+  std::string text(error_text_.data());
   // libcurl prints the URL of a proxy that it cannot read, password and all.
   if (text.empty() || text.find('@') != std::string::npos) {
     return curl_easy_strerror(static_cast<CURLcode>(end.code));
