@@ -76,6 +76,9 @@ class Sender {
     return {};
   }
 
+  /// After the last message.
+  Result<> finish() { return arguments_.ack ? Result<>() : connection_.finish(); }
+
   std::string summary() const {
     std::string text = std::to_string(sent_) + (sent_ == 1 ? " event" : " events") + " sent";
     if (arguments_.ack) text += ", " + std::to_string(acked_) + " acked";
@@ -140,7 +143,7 @@ int send_lines(Sender& sender, const std::optional<EventTime>& time, int in) {
     }
     if (sender.is_full() && !sent(sender.flush())) return app::kExitUnavailable;
   }
-  return sent(sender.flush()) ? code : app::kExitUnavailable;
+  return sent(sender.flush()) && sent(sender.finish()) ? code : app::kExitUnavailable;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace millrace::cli {
 namespace {
 
 constexpr size_t kAckBytesMax = 4096;
+constexpr std::string_view kHelo = "\x92\xa4HELO";  // how the handshake of a secured source begins
 
 struct AddressDeleter {
   void operator()(addrinfo* addresses) const { ::freeaddrinfo(addresses); }
@@ -41,6 +42,10 @@ int connect_within(int fd, const addrinfo& address, uint64_t timeout_ms) {
   socklen_t size = sizeof error;
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   return error;
+}
+
+bool begins_helo(std::string_view bytes) {
+  return bytes.size() < kHelo.size() && kHelo.starts_with(bytes);
 }
 
 enum class Ack : uint8_t { kPartial, kWhole, kOther };
@@ -124,14 +129,37 @@ Result<> SendConnection::read_ack(std::string_view id) {
       return fail(ErrorKind::kUnreachable, name_ + " closed the connection before the ack");
     }
     received.append(buffer, static_cast<size_t>(count));
+    if (begins_helo(received)) continue;
     std::string_view answered;
     const Ack ack = read_answer(received, answered);
     const bool wrong = ack == Ack::kOther || (ack == Ack::kWhole && answered != id);
     if (wrong || received.size() > kAckBytesMax) {
-      return fail(ErrorKind::kUnreachable, name_ + " sent something that is not the ack");
+      return not_an_ack(received);
     }
     if (ack == Ack::kWhole) return {};
   }
+}
+
+Result<> SendConnection::finish() {
+  ::shutdown(fd_.get(), SHUT_WR);
+  std::string received;
+  char buffer[kAckBytesMax];
+  // A peer that neither speaks nor closes is no error: it was not asked for an answer.
+  while (wait_for(POLLIN, "does not close")) {
+    const ssize_t count = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    if (count > 0) received.append(buffer, static_cast<size_t>(count));
+    if (count > 0 && !begins_helo(received)) break;
+    if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) break;
+  }
+  return received.empty() ? Result<>() : not_an_ack(received);
+}
+
+tl::unexpected<Error> SendConnection::not_an_ack(std::string_view received) const {
+  if (received.starts_with(kHelo)) {
+    return fail(ErrorKind::kUnreachable,
+                name_ + " asks for a shared key, and millrace send knows none");
+  }
+  return fail(ErrorKind::kUnreachable, name_ + " sent something that is not the ack");
 }
 
 }  // namespace millrace::cli

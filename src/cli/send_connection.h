@@ -24,11 +24,16 @@ class SendConnection {
   /// Reads {"ack": id} and compares. kUnreachable: closed, no ack in time, or another answer.
   Result<> read_ack(std::string_view id);
 
+  /// Ends the stream and waits until the peer has read it all. kUnreachable if the peer, who was
+  /// asked for no ack, has something to say: a HELO, as a rule.
+  Result<> finish();
+
  private:
   SendConnection(UniqueFd fd, std::string name, uint64_t timeout_ms)
       : fd_(std::move(fd)), name_(std::move(name)), timeout_ms_(timeout_ms) {}
 
   Result<> wait_for(short events, const char* what);
+  tl::unexpected<Error> not_an_ack(std::string_view received) const;
 
   UniqueFd fd_;
   std::string name_;  // HOST:PORT, for messages

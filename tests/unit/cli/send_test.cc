@@ -121,6 +121,15 @@ TEST(Send, MissingAcksAreAnError) {
   }
 }
 
+TEST(Send, TellsThatAKeyIsAskedFor) {
+  for (const bool ack : {true, false}) {
+    ForwardPeer peer([](const std::string&) { return "\x92\xa4HELO\x80"; });
+    const Captured result = sent(numbered(3), peer.port(), ack);
+    EXPECT_EQ(result.exit_code, app::kExitUnavailable) << ack;
+    EXPECT_THAT(result.complaints, HasSubstr(" asks for a shared key")) << ack;
+  }
+}
+
 TEST(Send, TellsThatNobodyListens) {
   uint16_t port = 0;
   { port = ForwardPeer(packed_ack).port(); }
