@@ -134,7 +134,11 @@ class Workload {
 TEST(PowerCut, AckedRecordsSurviveAnySequenceOfKillsAndCuts) {
   uint64_t acked = 0;
   uint64_t repeated = 0;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr int kSeeds = 40;  // each takes many times as long
+#else
   constexpr int kSeeds = 150;
+#endif
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     io::LossyFileSystem files;
