@@ -2,11 +2,18 @@
 #include "buffer/segment_scanner.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace millrace::buffer {
 namespace {
 
 constexpr uint64_t kWindowBytes = 64ULL << 10;
+
+// As fast as memcmp: the newest segment ends in up to 64 MiB of zeros at every start.
+bool only_zeros(std::string_view bytes) {
+  return bytes.empty() ||
+         (bytes[0] == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 
 }  // namespace
 
@@ -155,7 +162,7 @@ Result<bool> SegmentScanner::all_zero(uint64_t from, uint64_t to) {
     auto bytes = bytes_at(at, std::min(to - at, kWindowBytes));
     if (!bytes) return tl::unexpected(bytes.error());
     if (bytes->empty()) return true;  // the file ends: nothing is there
-    if (bytes->find_first_not_of('\0') != std::string_view::npos) return false;
+    if (!only_zeros(*bytes)) return false;
     at += bytes->size();
   }
   return true;
