@@ -165,8 +165,12 @@ Result<> Log::remove_segment(const Segment& segment) {
     const std::string aside = settings_.directory + "/corrupt";
     if (auto made = io_.files.make_directories(aside); !made) return made;
     if (auto moved = io_.files.rename(path, aside + "/" + segment.name); !moved) return moved;
-  } else if (auto gone = io_.files.unlink(path); !gone) {
-    return gone;
+  } else {
+    // A flush thread may keep the file open, and an unlinked file keeps its blocks until it closes.
+    auto file = io_.files.open(path, io::OpenMode::kReadWrite);
+    if (!file) return tl::unexpected(file.error());
+    if (auto cut = (*file)->truncate(kSegmentHeaderBytes); !cut) return cut;
+    if (auto gone = io_.files.unlink(path); !gone) return gone;
   }
   segments_.remove(segment);
   housekeeping_cells_.add(Metric::kSegmentsRemoved);

@@ -2,8 +2,12 @@
 #include "buffer/log.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "io/lossy.h"
+#include "io/real.h"
 #include "tests/support/log_harness.h"
 
 namespace millrace::buffer {
@@ -182,6 +186,44 @@ TEST(Log, RollsOverSegmentsAndRemovesThoseThatAreDone) {
   ASSERT_TRUE(harness.start());
   EXPECT_EQ(harness.registry.total(Metric::kMissingSegments), 0U);
   EXPECT_EQ(harness.drain(), "");
+}
+
+// Sizes of the files below `directory` that are unlinked and still open in this process.
+std::vector<uintmax_t> unlinked_and_open(const std::string& directory) {
+  std::vector<uintmax_t> sizes;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string file = std::filesystem::read_symlink(entry.path(), error).string();
+    if (!file.starts_with(directory) || !file.ends_with(" (deleted)")) continue;
+    sizes.push_back(std::filesystem::file_size(entry.path()));
+  }
+  return sizes;
+}
+
+TEST(Log, ARemovedSegmentKeepsNoBlocksThoughAReaderHasItOpen) {
+  const std::string directory = std::filesystem::canonical(::testing::TempDir()).string() +
+                                "/removed_segment." + std::to_string(getpid());
+  io::RealFileSystem files;
+  {
+    LogHarness harness(files, directory);
+    ASSERT_TRUE(harness.start());
+    ChunkReader reader = harness.log().make_reader();
+    LoadedChunk loaded;
+    while (harness.registry.total(Metric::kSegmentsRemoved) == 0) {
+      harness.append({std::string(90'000, 'r')});
+      ASSERT_TRUE(harness.commit());
+      while (harness.log().queue().counts().queued > 0) {
+        const QueuedChunk chunk = *harness.log().queue().take();
+        if (loaded.bytes.empty()) {  // of the first segment alone
+          ASSERT_TRUE(reader.read(chunk, loaded));
+        }
+        harness.log().finish(chunk, Finish::kDelivered);
+      }
+      harness.log().tend();
+    }
+    EXPECT_EQ(unlinked_and_open(directory), std::vector<uintmax_t>{kSegmentHeaderBytes});
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Log, OnADiskThatIsNearlyFullTheNextSegmentIsSmaller) {
