@@ -204,6 +204,9 @@ int App::serve() {
       return kExitFine;
     }
     if (order == Order::kFlush) flush();
+    if (order == Order::kReload) {
+      log::warn("app", "a running millrace does not read its configuration again; restart it");
+    }
     if (storage_failed()) {
       log::error("app",
                  "stopping, because the disk has failed; what is durable is delivered first");

@@ -51,7 +51,7 @@ class App {
   int serve();
   bool storage_failed() const;
   void stop(uint64_t timeout_ms);
-  void drain(uint64_t deadline_ms);
+  bool drain(uint64_t deadline_ms);
   uint64_t undelivered() const;
   size_t flush();
   std::string status_json() const;

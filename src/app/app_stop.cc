@@ -36,7 +36,7 @@ admin::OutputWorkerStatus worker_status(const buffer::Log& log) {
 }  // namespace
 
 // First nothing comes in any more and all that came is answered, then what is queued goes out
-// within the deadline. The rest stays on disk. A second order to stop cuts everything short.
+// within the deadline. The rest stays on disk.
 void App::stop(uint64_t timeout_ms) {
   state_ = State::kStopping;
   const uint64_t deadline = clock_.running_ms() + timeout_ms;
@@ -55,8 +55,7 @@ void App::stop(uint64_t timeout_ms) {
       worker->flush(buffer::SealReason::kShutdown, left());
     }
   }
-  drain(deadline);
-  const bool cut_short = clock_.running_ms() >= deadline;
+  const bool cut_short = !drain(deadline);
   for (const auto& pool : pools_) {
     pool->stop(cut_short);
   }
@@ -68,8 +67,9 @@ void App::stop(uint64_t timeout_ms) {
   log::info("app", "stopped", {{"undelivered_chunks", undelivered()}});
 }
 
-// Waits for chunks that can go out now; one that failed keeps its place on disk.
-void App::drain(uint64_t deadline_ms) {
+// Waits for chunks that can go out now; one that failed keeps its place on disk. False if the time
+// is up.
+bool App::drain(uint64_t deadline_ms) {
   while (clock_.running_ms() < deadline_ms) {
     size_t due = 0;
     for (const auto& worker : workers_) {
@@ -78,8 +78,10 @@ void App::drain(uint64_t deadline_ms) {
         due += counts.due + counts.in_flight;
       }
     }
-    if (due == 0 || signals_.wait(kDrainPollMs) == Order::kStop) return;
+    if (due == 0) return true;
+    signals_.wait(kDrainPollMs);  // a second order changes nothing: the deadline holds
   }
+  return false;
 }
 
 uint64_t App::undelivered() const {
@@ -87,7 +89,8 @@ uint64_t App::undelivered() const {
   for (const auto& worker : workers_) {
     for (const auto& log : worker->logs()) {
       const buffer::LogStatus status = log->status();
-      chunks += status.staged_chunks + status.queue.queued + status.queue.in_flight;
+      chunks += status.staged_chunks + status.queue.queued + status.queue.dead_letters +
+                status.queue.in_flight;
     }
   }
   return chunks;

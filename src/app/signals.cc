@@ -9,7 +9,7 @@ namespace millrace::app {
 
 Signals::Signals() {
   sigemptyset(&set_);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP}) {
     sigaddset(&set_, number);
   }
   CHECK(pthread_sigmask(SIG_BLOCK, &set_, nullptr) == 0);
@@ -22,9 +22,13 @@ std::optional<Order> Signals::wait(uint64_t timeout_ms) {
   switch (sigtimedwait(&set_, nullptr, &timeout)) {
     case SIGTERM:
     case SIGINT:
+    case SIGQUIT:
       return Order::kStop;
     case SIGUSR1:
       return Order::kFlush;
+    case SIGHUP:
+    case SIGUSR2:
+      return Order::kReload;
     default:
       return std::nullopt;  // time is up, or a signal that is not ours
   }

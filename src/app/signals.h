@@ -12,13 +12,14 @@
 
 namespace millrace::app {
 
-enum class Order : uint8_t { kStop, kFlush };
+enum class Order : uint8_t { kStop, kFlush, kReload };
 
 class Signals {
  public:
   Signals();
 
-  /// Waits up to `timeout_ms` for SIGTERM or SIGINT (kStop) or SIGUSR1 (kFlush).
+  /// Waits up to `timeout_ms` for SIGTERM, SIGINT or SIGQUIT (kStop), SIGUSR1 (kFlush), SIGHUP or
+  /// SIGUSR2 (kReload).
   std::optional<Order> wait(uint64_t timeout_ms);
 
  private:

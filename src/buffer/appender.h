@@ -63,6 +63,8 @@ class Appender {
 
   size_t staged_chunks() const { return staged_.size(); }
   uint64_t staged_bytes() const { return staged_bytes_; }
+  /// Chunks sealed in the open batch: no longer staged, not yet queued.
+  uint64_t sealing_chunks() const { return batch_ == nullptr ? 0 : batch_->sealed.size(); }
   uint64_t open_batch_bytes() const { return batch_ == nullptr ? 0 : batch_->bytes(); }
 
  private:

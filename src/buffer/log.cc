@@ -12,6 +12,7 @@ namespace {
 using metrics::Metric;
 
 constexpr uint64_t kPadAfterMs = 1000;
+constexpr uint64_t kFullForMs = 1000;  // so that the state does not flicker
 constexpr uint64_t kAttemptLineEveryMs = 60'000;
 
 std::string lock_text(io::Clock& clock) {
@@ -81,7 +82,7 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   const ChunkQueue::Counts counts = queue_.counts();
   log::info("buffer", "buffer opened",
             {{"directory", settings_.directory},
-             {"queued_chunks", counts.queued},
+             {"queued_chunks", counts.queued + counts.dead_letters},
              {"queued_bytes", counts.bytes},
              {"segments", segments_.count()}});
   return {};
@@ -113,6 +114,7 @@ void Log::submit(CommitThread& commits) {
   if (commit_under_way_ || failed_ || !appender_->has_batch()) return;
   std::unique_ptr<Batch> batch = appender_->close_batch();
   unfinished_bytes_ += batch->body_bytes;
+  committing_seals_ = batch->sealed.size();
   commit_under_way_ = true;
   commits.submit(*this, std::move(batch));
 }
@@ -120,8 +122,10 @@ void Log::submit(CommitThread& commits) {
 void Log::completed(const Batch& batch, bool durable) {
   CHECK(commit_under_way_);
   commit_under_way_ = false;
+  if (durable) committing_seals_ = 0;
   last_commit_ms_ = io_.clock.running_ms();
   proved_ = durable && batch.ends_with_pad;
+  publish_counts();
 }
 
 bool Log::wants_pad() const {
@@ -130,13 +134,24 @@ bool Log::wants_pad() const {
 }
 
 void Log::when_room(std::function<void()> wake) {
+  clients_waited_ms_ = io_.clock.running_ms();
+  if (!clients_wait_.exchange(true)) {
+    log::warn("buffer", "the buffer is full; clients wait until chunks are delivered",
+              {{"output", settings_.output_id},
+               {"worker", settings_.worker_id},
+               {"unfinished_bytes", unfinished_bytes_.load()},
+               {"total_limit_size", settings_.total_limit_bytes}});
+  }
   const std::lock_guard lock(mutex_);
   wake_ = std::move(wake);
 }
 
 void Log::publish_counts() {
-  staged_chunks_ = appender_->staged_chunks();
+  staged_chunks_ = appender_->staged_chunks() + appender_->sealing_chunks() + committing_seals_;
   staged_bytes_ = appender_->staged_bytes();
+  if (clients_wait_ && io_.clock.running_ms() - clients_waited_ms_ >= kFullForMs) {
+    clients_wait_ = false;
+  }
 }
 
 LogWriter::Outcome Log::commit(Batch& batch) {
@@ -201,7 +216,7 @@ LogStatus Log::status() const {
                    .segments = segments_.count(),
                    .disk_bytes = segments_.disk_bytes() + spares_.disk_bytes(),
                    .failed = failed_,
-                   .full = disk_full_,
+                   .full = disk_full_ || clients_wait_,
                    .last_error = {}};
   const std::lock_guard lock(mutex_);
   status.last_error = last_error_;

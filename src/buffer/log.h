@@ -37,7 +37,7 @@ enum class Room {
 };
 
 struct LogStatus {
-  size_t staged_chunks = 0;
+  size_t staged_chunks = 0;  // with those that are sealed and not yet durably so
   uint64_t staged_bytes = 0;
   ChunkQueue::Counts queue;
   uint64_t unfinished_bytes = 0;
@@ -72,9 +72,9 @@ class Log : public CommitTarget {
   bool commit_under_way() const { return commit_under_way_; }
   /// True if a second has passed since the last commit and that one is not proved by a PAD.
   bool wants_pad() const;
-  /// Once: `wake` is called (on any thread) when room may have come.
+  /// Somebody has to wait for room. Once: `wake` is called (on any thread) when it may have come.
   void when_room(std::function<void()> wake);
-  void publish_counts();  // staged chunks and bytes, for status()
+  void publish_counts();  // for status(); after each commit, and a few times a second
 
   // --- Commit thread.
   LogWriter::Outcome commit(Batch& batch) override;
@@ -130,6 +130,8 @@ class Log : public CommitTarget {
 
   // Loop thread.
   bool commit_under_way_ = false;
+  size_t committing_seals_ = 0;     // chunks whose SEAL is in the commit under way
+  uint64_t clients_waited_ms_ = 0;  // when somebody last waited for room
   bool proved_ = true;
   uint64_t last_commit_ms_ = 0;
 
@@ -143,7 +145,8 @@ class Log : public CommitTarget {
   std::atomic<uint64_t> staged_bytes_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> disk_full_{false};
-  mutable std::mutex mutex_;  // guards the two below
+  std::atomic<bool> clients_wait_{false};  // for room, now or a moment ago
+  mutable std::mutex mutex_;               // guards the two below
   std::string last_error_;
   std::function<void()> wake_;
 };

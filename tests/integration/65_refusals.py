@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -127,6 +128,25 @@ class Refusals(RefusalCase):
         instance.launch()
         self.assertEqual(instance.wait_exit(30), EXIT_CONFIG)
         self.assertIn(instance.config_path, instance.log())
+
+
+class FullBuffer(IntegrationCase):
+    def test_clients_wait_and_it_is_told(self):
+        endpoint = self.endpoint()
+        endpoint.gate.hold("before")
+        millrace = self.to_endpoint(endpoint, buffer={"total_limit_size": "1m",
+                                                      "chunk_limit_size": "100k"})
+        sender = NumberedSender("full", "app.full", text_bytes=2000)
+        client = threading.Thread(target=sender.run,
+                                  args=(millrace.port, lambda: sender.sent_events < 5000))
+        client.start()
+        until(lambda: millrace.output()["state"] == ["full"], "the status says that it is full")
+        self.assertIn("the buffer is full; clients wait", millrace.log())
+        endpoint.gate.release()
+        client.join()
+        millrace.wait_idle()
+        self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 5000)
+        until(lambda: millrace.output()["state"] == ["ok"], "and that it is not")
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")

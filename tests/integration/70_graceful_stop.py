@@ -119,6 +119,31 @@ class GracefulStop(IntegrationCase):
         for client in idle:
             client.wait_closed()
 
+    def test_the_deadline_holds_after_a_second_signal_too(self):
+        endpoint = self.endpoint()
+        endpoint.gate.hold("before")
+        millrace = self.to_endpoint(endpoint, system={"stop_timeout": "2s"},
+                                    first_byte_timeout="60s")
+        self.send_events(millrace, 100)
+        millrace.flush()
+        until(lambda: endpoint.gate.concurrent == 1, "a request under way")
+        began = time.monotonic()
+        millrace.signal(signal.SIGTERM)
+        until(lambda: "stopping" in millrace.log(), "it stops")
+        millrace.signal(signal.SIGINT)
+        self.assertEqual(millrace.wait_exit(30), 0)
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_signals_that_mean_reload_elsewhere_do_not_end_it(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            millrace.signal(number)
+        sender = self.send_events(millrace, 100)
+        millrace.wait_idle()
+        self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 100)
+        self.assertEqual(millrace.stop(), 0)
+
     def test_a_second_signal_changes_nothing(self):
         endpoint = self.endpoint()
         endpoint.faults.always({"do": "store_delay", "seconds": 1})
