@@ -16,7 +16,8 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr double kSecondsPerNanosecond = 1e-9;
+// To divide by it gives the double next to the decimal number: le="60", not 60.00000000000001.
+constexpr double kNanosecondsPerSecond = 1e9;
 
 // From this row on metrics.def speaks of buffers and outputs.
 constexpr Metric kFirstOfOutputs = Metric::kStoredRequests;
@@ -110,12 +111,12 @@ class Families {
       for (size_t b = 0; b < values.buckets.size(); ++b) {
         count += values.buckets[b];
         const double bound = b < kBucketBoundsNs.size()
-                                 ? static_cast<double>(kBucketBoundsNs[b]) * kSecondsPerNanosecond
+                                 ? static_cast<double>(kBucketBoundsNs[b]) / kNanosecondsPerSecond
                                  : std::numeric_limits<double>::infinity();
         series.histogram.bucket.push_back({count, bound});
       }
       series.histogram.sample_count = count;
-      series.histogram.sample_sum = static_cast<double>(values.sum_ns) * kSecondsPerNanosecond;
+      series.histogram.sample_sum = static_cast<double>(values.sum_ns) / kNanosecondsPerSecond;
       if (is_shown(sample, histogram >= kFirstHistogramOfOutputs, has_outputs_, count > 0)) {
         family.metric.push_back(series);
       }

@@ -130,6 +130,20 @@ TEST(Exposition, HistogramsAreCumulativeSeconds) {
   EXPECT_EQ(counts[kBucketBoundsNs.size() - 1], 2);
 }
 
+TEST(Exposition, BoundsAreShortDecimals) {
+  Registry registry;
+  registry.make_cells("a");
+  const std::string head = "millrace_flush_seconds_bucket{output=\"a\",le=\"";
+  std::string bounds;
+  for (const std::string& line : lines_of(exposition(registry, "1"))) {
+    if (line.rfind(head, 0) != 0) continue;
+    bounds += line.substr(head.size(), line.rfind('"') - head.size()) + " ";
+  }
+  EXPECT_EQ(bounds,
+            "5e-05 0.0001 0.0002 0.0005 0.001 0.002 0.005 0.01 0.02 0.05 0.1 0.2 0.5 1 2 5 10 30 "
+            "60 +Inf ");
+}
+
 TEST(Process, TellsWhatTheSystemTells) {
   const ProcessSample sample = sample_process();
   EXPECT_GT(sample.resident_bytes, 1'000'000U);
