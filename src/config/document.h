@@ -20,7 +20,7 @@ struct Node {
   Place place;      // the value; of a table, its header
   std::string key;  // in a table
   Place key_place;
-  std::string text;  // kString
+  std::string text;  // kString: its value; kInteger, kNumber: as it is written
   int64_t integer = 0;
   double number = 0;
   bool boolean = false;

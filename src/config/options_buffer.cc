@@ -38,7 +38,10 @@ constexpr Option kBuffer[] = {
      .default_text = "64g",
      .min = 1 << 20,
      .max = 1ULL << 50,
-     .help = "How much the buffer of each worker may hold on disk; see overflow_action.",
+     .help =
+         "How many body bytes of chunks that are not yet delivered each worker may hold for this "
+         "output; see overflow_action. The files take more: segments are removed whole, "
+         "commits are padded, and one spare segment lies ready.",
      .set = set_member<Match, &Match::buffer, &Buffer::total_limit_size>},
     {.name = "flush_mode",
      .type = Type::kEnum,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "config/complaint.h"
 #include "config/config_file.h"
 #include "config/near_match.h"
 #include "config/option.h"
@@ -19,10 +20,25 @@ bool is_key_character(char c) {
          c == '-';
 }
 
-bool is_secret_key(std::string_view key) {
+bool is_url(const Option& option) { return option.complaint == http_url_complaint; }
+
+// A user stands before an '@', which may be written as an escape of TOML; of an array, a string of
+// several lines or one that does not end, it may stand on another line.
+bool is_plain_url(std::string_view after_key) {
+  if (after_key.find_first_of("@\\") != std::string_view::npos) return false;
+  const size_t start = after_key.find_first_of("\"'[{");
+  if (start == std::string_view::npos) return true;
+  const std::string_view value = after_key.substr(start + 1);
+  const size_t end = value.find(after_key[start]);
+  return end != std::string_view::npos && end > 0;
+}
+
+// Whether the value of `key` is to be hidden; `after_key` is the rest of its line.
+bool is_secret_key(std::string_view key, std::string_view after_key) {
   for (const Section& section : sections()) {
     for (const Option& option : section.options) {
-      if (option.secret && edit_distance(key, option.name) <= kNearDistance) return true;
+      if (!option.secret && (!is_url(option) || is_plain_url(after_key))) continue;
+      if (edit_distance(key, option.name) <= kNearDistance) return true;
     }
   }
   return false;
@@ -54,11 +70,15 @@ size_t secret_key_end(std::string_view line) {
     const std::string_view word = next_word(line, at);
     if (word.empty()) return std::string_view::npos;
     at = static_cast<size_t>(word.data() - line.data()) + word.size();
-    if (is_secret_key(word)) return at;
+    if (is_secret_key(word, line.substr(at))) return at;
   }
 }
 
 }  // namespace
+
+bool may_hold_user(const Option& option, std::string_view value) {
+  return is_url(option) && value.find('@') != std::string_view::npos;
+}
 
 std::string line_without_secret(std::string_view text, uint32_t number) {
   const std::string_view line = line_of(text, number);

@@ -75,9 +75,11 @@ class Builder {
     } else if (value.is_integer()) {
       node.kind = Node::Kind::kInteger;
       node.integer = toml::get<std::int64_t>(value);
+      node.text = written(node.place);
     } else if (value.is_floating()) {
       node.kind = Node::Kind::kNumber;
       node.number = toml::get<double>(value);
+      node.text = written(node.place);
     } else if (value.is_boolean()) {
       node.kind = Node::Kind::kBoolean;
       node.boolean = toml::get<bool>(value);
@@ -95,6 +97,14 @@ class Builder {
     std::sort(node.children.begin(), node.children.end(), [](const Node& a, const Node& b) {
       return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
     });
+  }
+
+  // A number of the file; the library bends one that is too large to the largest.
+  std::string written(const Place& place) const {
+    const size_t line = std::clamp<size_t>(place.line, 1, line_starts_.size()) - 1;
+    const std::string_view rest = text_.substr(line_starts_[line]);
+    if (place.column == 0 || place.column > rest.size()) return {};
+    return std::string(rest.substr(place.column - 1, place.width));
   }
 
   // The library keeps no place for a key; it stands before the "=" before the value.

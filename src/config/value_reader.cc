@@ -9,6 +9,7 @@
 
 #include "config/complaint.h"
 #include "config/near_match.h"
+#include "config/secret_line.h"
 #include "config/units.h"
 
 namespace millrace::config {
@@ -80,7 +81,7 @@ class ValueReader {
         return read_quantity(node);
       case Type::kInteger:
         if (node.kind != Node::Kind::kInteger) return wrong_type(node);
-        return in_bounds(node, node.integer, 1);
+        return in_bounds(node, 1);
       case Type::kNumber:
         return read_number(node);
       case Type::kBoolean:
@@ -111,7 +112,8 @@ class ValueReader {
 
   // How the value is named in a message.
   std::string shown(const std::string& value) const {
-    return option_.secret ? "its value" : "\"" + value + "\"";
+    const bool hidden = option_.secret || may_hold_user(option_, value);
+    return hidden ? "(not shown)" : "\"" + value + "\"";
   }
 
   std::optional<std::string> expanded(const Node& node) {
@@ -120,18 +122,19 @@ class ValueReader {
     return refuse(node, "cannot be read: " + text.error().message, "");
   }
 
-  std::optional<Value> in_bounds(const Node& node, int64_t written, uint64_t factor) {
+  std::optional<Value> in_bounds(const Node& node, uint64_t factor) {
     uint64_t value = 0;
-    if (written < 0 || __builtin_mul_overflow(static_cast<uint64_t>(written), factor, &value) ||
+    if (node.integer < 0 ||
+        __builtin_mul_overflow(static_cast<uint64_t>(node.integer), factor, &value) ||
         value < option_.min || value > option_.max) {
-      return refuse(node, fmt::format("is out of range: {}", written));
+      return refuse(node, "is out of range: " + node.text);
     }
     return Value(value);
   }
 
   std::optional<Value> read_quantity(const Node& node) {
     if (node.kind == Node::Kind::kInteger) {
-      return in_bounds(node, node.integer, option_.type == Type::kDuration ? 1000 : 1);
+      return in_bounds(node, option_.type == Type::kDuration ? 1000 : 1);
     }
     if (node.kind != Node::Kind::kString) return wrong_type(node);
     const auto text = expanded(node);
@@ -152,7 +155,7 @@ class ValueReader {
     const double value = whole ? static_cast<double>(node.integer) : node.number;
     // Written so that NaN is refused too.
     if (!(value >= static_cast<double>(option_.min) && value <= static_cast<double>(option_.max))) {
-      return refuse(node, fmt::format("is out of range: {}", value));
+      return refuse(node, "is out of range: " + node.text);
     }
     return Value(value);
   }

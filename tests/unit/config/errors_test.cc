@@ -62,6 +62,23 @@ TEST(Errors, BoundsAreShown) {
   }
 }
 
+TEST(Errors, NumbersAreShownAsTheyAreWritten) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"chunk_limit_size = 99999999999999999999", "99999999999999999999\n"},
+      {"chunk_limit_size = -99999999999999999999 # x", "-99999999999999999999\n"},
+      {"chunk_limit_records = 99_999_999_999_999_999_999", "99_999_999_999_999_999_999\n"},
+      {"flush_interval = 0xffffffffffffffffffff", "0xffffffffffffffffffff\n"},
+      {"retry_exponential_backoff_base = 99999999999999999999", "99999999999999999999\n"},
+      {"retry_exponential_backoff_base = 1e999", "1e999\n"},
+      {"total_limit_size = \"99999999999999999999\"", "\"99999999999999999999\"\n"},
+  };
+  for (const auto& [line, shown] : cases) {
+    EXPECT_THAT(errors_of(kSource + kLocal + "[match.buffer]\n" + line + "\n"),
+                testing::ContainsRegex(std::string("(is out of range|is not a size): ") + shown))
+        << line;
+  }
+}
+
 TEST(Errors, TypesAreNamed) {
   EXPECT_THAT(errors_of("[system]\nworkers = \"4\"\n" + kSource + kLocal),
               HasSubstr("workers needs a whole number, not a string\n"));
@@ -193,6 +210,36 @@ TEST(Errors, SecretsAreNeverPrinted) {
       EXPECT_THAT(printed, Not(HasSubstr("HUSH"))) << line;
     }
   }
+}
+
+TEST(Errors, AUrlWithAPasswordIsNotPrinted) {
+  const std::string match =
+      kSource +
+      "[[match]]\npattern = \"**\"\ntype = \"kinesis_aggregation\"\nstream_name = \"s\"\n";
+  EXPECT_THAT(errors_of(match + "region = \"r\"\nendpoint = \"http://u:HUSH@h\"\n"),
+              HasSubstr("c.toml:8: endpoint has a user name, which is not sent: (not shown)\n"
+                        "  8 | endpoint = (not shown)\n"));
+  for (const char* line :
+       {"endpoint = \"u:HUSH@h\"", "endpoint = \"ftp://u:HUSH@h\"",
+        "endpoint = \"http://u:HUSH @h\"", "endpoint = \"http://u:HUSH\\u0040h\"",
+        "endpoint = \"http://u:HUSH", "endpoint = http://u:HUSH@h",
+        "endpoint = \"http://u:HUSH@h\" x", "endpoint http://u:HUSH@h", "endpoint = \"${URL}\"",
+        "endpoint = \"${URL:-http://u:HUSH@h}\"", "endpoint = \"${URL2:-http://u:HUSH@h}\"",
+        "endpoint = \"\"\"\nhttp://u:HUSH\n@h\"\"\"",
+        "endpoint = \"\"\"\nhttp://u:HUSH@h\" \"\"\" x", "endpoint = [\"http://u:HUSH@h\"]",
+        "endpoint = [\n\"http://u:HUSH@h\" x", "endpiont = \"http://u:HUSH@h\"",
+        "end_point = \"http://u:HUSH@h\" x", "buffer = { endpoint = \"http://u:HUSH@h\" }",
+        "endpoint = \"http://u:HUSH@h\"\nendpoint = \"http://u:HUSH@h\""}) {
+    EXPECT_THAT(errors_of(match + line + "\n", {{"URL", "http://u:HUSH@h"}}),
+                Not(HasSubstr("HUSH")))
+        << line;
+  }
+  // One without is shown, so that the mistake can be seen.
+  EXPECT_THAT(errors_of(match + "endpoint = \"127.0.0.1:4567\"\n"),
+              AllOf(HasSubstr("and a host: \"127.0.0.1:4567\"\n"),
+                    HasSubstr("7 | endpoint = \"127.0.0.1:4567\"\n")));
+  EXPECT_THAT(errors_of(match + "endpoint = http://h\n"),
+              HasSubstr("a text stands in quotes: endpoint = \"http://h\"\n"));
 }
 
 TEST(Errors, LongLinesAndControlsAreMadeReadable) {
