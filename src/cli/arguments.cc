@@ -27,7 +27,19 @@ class CommandLine {
     app_.set_help_flag("-h,--help", "print this help");
     app_.set_version_flag("--version", "millrace " MILLRACE_VERSION, "print the version");
     shape(app_);
-    app_.footer("`millrace COMMAND --help` tells what a command takes.");
+    app_.footer(
+        "`millrace COMMAND --help` tells what a command takes.\n\n"
+        "Exit codes:\n"
+        "  0   fine\n"
+        "  64  wrong arguments\n"
+        "  65  input data that cannot be read\n"
+        "  69  nobody answers, or the port is taken\n"
+        "  70  a bug in millrace\n"
+        "  73  a file or directory cannot be made\n"
+        "  74  the disk refused\n"
+        "  75  another instance holds root_dir\n"
+        "  77  no permission\n"
+        "  78  a mistake in the configuration");
     add_service_commands();
     add_send();
     add_decode();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -25,6 +26,12 @@ class Decoder {
   Decoder(bool meta, Output& out) : meta_(meta), out_(out) {}
 
   void read(int fd, const std::string& name) {
+    struct stat info {};
+    if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+      complain("cannot read " + name + ": it is a directory");
+      worst_ = app::kExitBadData;
+      return;
+    }
     const RecordVisitor visitor{
         .record = [this](const KinesisRecord& record) { return print(record); },
         .damaged = [this](const std::string& place,
@@ -38,7 +45,7 @@ class Decoder {
   void read_file(const std::string& name) {
     const UniqueFd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.valid()) return read(fd.get(), name);
-    const Error error = fail_errno(errno, name).value();
+    const Error error = fail_errno(errno, "cannot read " + name).value();
     complain(error.message);
     worst_ = error.kind == ErrorKind::kPermission ? app::kExitPermission : app::kExitBadData;
   }

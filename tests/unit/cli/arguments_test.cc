@@ -93,6 +93,17 @@ TEST(Arguments, HelpIsFine) {
   }
 }
 
+TEST(Arguments, HelpListsTheExitCodes) {
+  const std::string text = usage({"--help"}).text;
+  const size_t list = text.find("\nExit codes:\n");
+  ASSERT_NE(list, std::string::npos) << text;
+  for (const int code : {app::kExitFine, app::kExitUsage, app::kExitBadData, app::kExitUnavailable,
+                         app::kExitBug, app::kExitCannotCreate, app::kExitDisk, app::kExitLocked,
+                         app::kExitPermission, app::kExitConfig}) {
+    EXPECT_THAT(text.substr(list), HasSubstr("\n  " + std::to_string(code) + " ")) << code;
+  }
+}
+
 TEST(Arguments, WrongOnesAreTold) {
   const std::pair<std::vector<const char*>, const char*> cases[] = {
       {{"chek"}, "there is no command \"chek\"; is check meant?\n"},

@@ -139,7 +139,18 @@ TEST(Decode, ReadsFilesByName) {
       captured(line(kA2), [&](int in, Output& out) { return decode(arguments, in, out); });
   ::unlink(name);
   EXPECT_EQ(result.out, kA1Line + kA2Lines);
-  EXPECT_EQ(result.complaints, "millrace: /nonexistent/file: No such file or directory\n");
+  EXPECT_EQ(result.complaints,
+            "millrace: cannot read /nonexistent/file: No such file or directory\n");
+  EXPECT_EQ(result.exit_code, app::kExitBadData);
+}
+
+TEST(Decode, ADirectoryIsNoInput) {
+  Arguments arguments;
+  arguments.files = {"/tmp", "-"};
+  const Captured result =
+      captured(line(kA1), [&](int in, Output& out) { return decode(arguments, in, out); });
+  EXPECT_EQ(result.out, kA1Line);
+  EXPECT_EQ(result.complaints, "millrace: cannot read /tmp: it is a directory\n");
   EXPECT_EQ(result.exit_code, app::kExitBadData);
 }
 
