@@ -154,8 +154,8 @@ TEST_F(ControlSocketTest, SurvivesNonsense) {
   EXPECT_THAT(ask(path_, "GET /metrics HTTP/1.0\r\n\r\n"), EndsWith("millrace_up 1\n"));
 }
 
-// The library answers these by itself, and closes. (Its release 0.9.75 writes the head of that answer
-// twice, so no more than the status is looked at.)
+// The library answers these by itself, and closes. (Its release 0.9.75 writes the head of that
+// answer twice, so no more than the status is looked at.)
 TEST_F(ControlSocketTest, RefusesALengthThatCannotBe) {
   const auto socket = serve();
   for (const auto& [length, status] :
