@@ -66,16 +66,21 @@ Connection::~Connection() {
 
 event::ReadBuffer Connection::read_buffer() {
   direct_ = takes_messages() && buffer_.size() > ConnectionContext::kHeadroomBytes;
-  if (!direct_) return {context_.read_area(), ConnectionContext::kReadBytes};
+  if (!direct_) {
+    // What comes may be the begin of a frame that then has to wait.
+    asked_ =
+        context_.memory.exceeded() ? ReceiveMemory::kSmallBytes : ConnectionContext::kReadBytes;
+    return {context_.read_area(), asked_};
+  }
   buffer_.make_room(reader_.bytes_needed());
-  return {buffer_.tail(), buffer_.tail_size()};
+  asked_ = buffer_.tail_size();
+  return {buffer_.tail(), asked_};
 }
 
 // The way of a message: the bytes come here, take_messages() finds it, offer() hands it over.
 void Connection::on_read(size_t bytes) {
   context_.cells.add(Metric::kReceivedBytes, bytes);
-  const size_t asked = direct_ ? buffer_.tail_size() : ConnectionContext::kReadBytes;
-  if (bytes == asked) {
+  if (bytes == asked_) {
     // There is more: the others come first, or their acks would wait for all of it.
     yields_ = true;
     stream_->stop_reading();
@@ -194,7 +199,7 @@ void Connection::after_work() {
     context_.memory.finished(id_);
   } else if (inside_frame && buffer_.capacity() > ReceiveMemory::kSmallBytes &&
              !context_.memory.admit(id_, context_.loop.now_ms())) {
-    pause(kForMemory);
+    wait_for_memory();
   }
   finish_when_done();
   if (state_ == State::kOpen && pauses_ == 0 && !yields_) stream_->start_reading();

@@ -83,6 +83,7 @@ class Connection final : private event::StreamOwner {
   void work_on_buffer();
   void after_work();
   void account();
+  void wait_for_memory();
   void flush_acks();
   void close_because(CloseReason reason, const char* protocol = "");
   /// Which deadline has passed.
@@ -107,6 +108,7 @@ class Connection final : private event::StreamOwner {
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
   bool direct_ = false;         // the current read goes into buffer_
+  size_t asked_ = 0;            // the bytes it may bring at most
   bool yields_ = false;         // reads on after the others had their turn
   bool attention_ = false;      // its id is in the context's list
   bool last_message_ = false;   // finish_after_message() was called

@@ -4,7 +4,7 @@
 namespace millrace::input {
 
 bool ReceiveMemory::admit(uint64_t connection, uint64_t now_ms) {
-  if (held_ <= limit_ || favoured_ == connection) return true;
+  if (!exceeded() || favoured_ == connection) return true;
   if (favoured_ == 0 && waiting_.empty()) {
     favoured_ = connection;
     return true;
@@ -20,7 +20,7 @@ void ReceiveMemory::finished(uint64_t connection) {
 
 uint64_t ReceiveMemory::next(uint64_t now_ms) {
   if (waiting_.empty()) return 0;
-  const bool over = held_ > limit_;
+  const bool over = exceeded();
   if (over && favoured_ != 0) return 0;
   const uint64_t connection = waiting_.front();
   waiting_.pop_front();

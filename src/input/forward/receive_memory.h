@@ -22,6 +22,7 @@ class ReceiveMemory {
   /// A connection held `before` bytes and now holds `after`.
   void changed(size_t before, size_t after) { held_ += after - before; }
   uint64_t held_bytes() const { return held_; }
+  bool exceeded() const { return held_ > limit_; }
   size_t waiting() const { return waiting_.size(); }
 
   /// May `connection`, in the midst of a frame, read on? If not it waits until next() names it.

@@ -183,6 +183,24 @@ TEST(Pressure, ReceiveMemoryIsBounded) {
   EXPECT_LE(most, 2 * kFrame + 2 * kFrame + kClients * (size_t{300} << 10));
 }
 
+// Those who come when the limit is reached already add next to nothing.
+TEST(Pressure, ManyUnfinishedFramesHoldLittleMoreThanTheLimit) {
+  constexpr size_t kLimit = size_t{4} << 20;
+  ForwardServer server(
+      options_with([](ListenerOptions& o) { o.source.receive_memory_limit = kLimit; }));
+  const std::string half = big_message("c1", 400'000).substr(0, 150'000);
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (size_t i = 0; i < 300; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(clients.back()->send(half));
+  }
+  ASSERT_TRUE(eventually([&] { return server.listener_->connections() == clients.size(); }));
+  TcpClient small(server.port());
+  ASSERT_TRUE(small.send(message("s")));
+  expect_reply(small, ack_of("s"));
+  EXPECT_LE(server.count(Metric::kReceiveBytes), kLimit + (size_t{1} << 20) + 300 * 16'384);
+}
+
 // Whoever is favoured while the memory is short must finish its frame, not only drip.
 TEST(Pressure, AStalledFrameDoesNotHoldUpTheOthersForEver) {
   ForwardServer server(options_with([](ListenerOptions& o) {
