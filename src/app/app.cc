@@ -9,6 +9,7 @@
 
 #include "admin/control_socket.h"
 #include "app/exit_code.h"
+#include "app/left_logs.h"
 #include "app/service_manager.h"
 #include "base/log.h"
 #include "metrics/exposition.h"
@@ -156,7 +157,23 @@ int App::open_logs() {
   }
   if (!opened) return refuse(opened.error());
   if (interrupted_) return refuse(kExitFine, "stopped while starting");
+  tell_left_logs();
   return -1;
+}
+
+void App::tell_left_logs() {
+  std::vector<std::string> opened;
+  for (const auto& worker : workers_) {
+    for (const auto& log : worker->logs()) {
+      opened.push_back(log->settings().directory);
+    }
+  }
+  for (const std::string& directory : left_logs(files_, config_, opened)) {
+    log::warn("app",
+              "a buffer that no output uses: what is in it is not delivered; give an output "
+              "its id or path again, or workers its number",
+              {{"directory", directory}});
+  }
 }
 
 Result<> App::listen() {

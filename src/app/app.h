@@ -45,6 +45,7 @@ class App {
   Result<> lock_root();
   Result<> make_outputs();
   int open_logs();
+  void tell_left_logs();
   Result<> listen();
   Result<> open_control_socket();
   void start_delivery();
