@@ -83,9 +83,19 @@ void read_lines(std::string_view text, const LogCrc& crc, PositionFacts& facts) 
 
 struct PositionTexts {
   std::vector<std::string> texts;
-  std::string uuid;  // of a good header
+  std::optional<PositionHeader> header;  // the first good one
   uint32_t highest_epoch = 0;
+  bool lost = true;
+  bool cut = false;
 };
+
+bool is_blank(const std::string& text) { return text.find_first_not_of('\0') == std::string::npos; }
+
+// A file is made with a step reserved. It grows by steps, or by lines where none can be reserved.
+bool is_cut(uint64_t bytes) {
+  return bytes < kPositionStepBytes || (bytes % kPositionStepBytes != 0 &&
+                                        (bytes - kPositionHeaderBytes) % kPositionLineBytes != 0);
+}
 
 Result<PositionTexts> read_position_files(io::FileSystem& files, const std::string& directory) {
   PositionTexts found;
@@ -98,13 +108,17 @@ Result<PositionTexts> read_position_files(io::FileSystem& files, const std::stri
     if (!text) return tl::unexpected(text.error());
     PositionHeader header;
     if (decode(*text, header)) {
-      if (found.uuid.empty()) found.uuid = header.uuid;
+      if (!found.header) found.header = header;
       found.highest_epoch =
           std::max({found.highest_epoch, header.highest_epoch,
                     static_cast<uint32_t>(header.highest_chunk_seq >> kEpochShift)});
-    } else if (text->find_first_not_of('\0') != std::string::npos) {
+    } else if (!is_blank(*text)) {
       log::warn("buffer", "the position file has a bad header; its lines are used all the same",
                 {{"path", path}});
+    }
+    if (name == kPositionNames[0]) {
+      found.lost = is_blank(*text);
+      found.cut = is_cut(text->size());
     }
     found.texts.push_back(std::move(*text));
   }
@@ -151,6 +165,35 @@ Result<> put_in_order(io::FileSystem& files, const std::string& directory,
   return {};
 }
 
+// The segments of this log, by its uuid; those of another are moved to corrupt/.
+Result<> keep_own(io::FileSystem& files, const std::string& directory,
+                  std::vector<FoundSegment> segments, LogFiles& found, metrics::Cells& cells) {
+  for (FoundSegment& segment : segments) {
+    if (segment.state == HeaderState::kValid && segment.header.uuid != found.uuid) {
+      log::error("buffer", "a segment of another log was moved to corrupt/",
+                 {{"directory", directory}, {"file", segment.segment.name}});
+      if (auto moved = move_aside(files, directory, segment.segment.name); !moved) {
+        return moved;
+      }
+      continue;
+    }
+    if (segment.state == HeaderState::kValid) {
+      found.key_seed = segment.header.key_seed;
+      found.has_key_seed = true;
+      found.capacities[segment.segment.name] = segment.header.capacity;
+    } else {
+      log::error("buffer", "a segment has a bad header; its groups are read all the same",
+                 {{"directory", directory},
+                  {"file", segment.segment.name},
+                  {"file_bytes", segment.segment.file_bytes}});
+      cells.add(metrics::Metric::kCorruptBytes, kSegmentHeaderBytes);
+      segment.segment.damaged = true;
+    }
+    found.segments.push_back(std::move(segment.segment));
+  }
+  return {};
+}
+
 // Where each segment ends: with its file, or where a later one begins.
 void set_ends(std::vector<Segment>& segments) {
   uint64_t limit = UINT64_MAX;
@@ -192,26 +235,9 @@ Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
   }
   auto position = read_position_files(files, directory);
   if (!position) return tl::unexpected(position.error());
-  found.uuid = position->uuid.empty() ? majority_uuid(segments) : position->uuid;
-  for (FoundSegment& segment : segments) {
-    if (segment.state == HeaderState::kValid && segment.header.uuid != found.uuid) {
-      log::error("buffer", "a segment of another log was moved to corrupt/",
-                 {{"directory", directory}, {"file", segment.segment.name}});
-      if (auto moved = move_aside(files, directory, segment.segment.name); !moved) {
-        return tl::unexpected(moved.error());
-      }
-      continue;
-    }
-    if (segment.state == HeaderState::kValid) {
-      found.key_seed = segment.header.key_seed;
-      found.has_key_seed = true;
-    } else {
-      log::error("buffer", "a segment has a bad header; its groups are read all the same",
-                 {{"directory", directory}, {"file", segment.segment.name}});
-      cells.add(metrics::Metric::kCorruptBytes, kSegmentHeaderBytes);
-      segment.segment.damaged = true;
-    }
-    found.segments.push_back(std::move(segment.segment));
+  found.uuid = position->header ? position->header->uuid : majority_uuid(segments);
+  if (auto kept = keep_own(files, directory, std::move(segments), found, cells); !kept) {
+    return tl::unexpected(kept.error());
   }
   if (auto ordered = put_in_order(files, directory, found.segments, cells); !ordered) {
     return tl::unexpected(ordered.error());
@@ -221,8 +247,11 @@ Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
   for (const std::string& text : position->texts) {
     read_lines(text, crc, found.position);
   }
-  found.highest_epoch =
-      std::max({found.highest_epoch, position->highest_epoch, found.position.highest_epoch});
+  found.position.highest_epoch = std::max(found.position.highest_epoch, position->highest_epoch);
+  found.position.header = std::move(position->header);
+  found.position.lost = position->lost;
+  found.position.cut = position->cut;
+  found.highest_epoch = std::max(found.highest_epoch, found.position.highest_epoch);
   return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,16 +24,20 @@ struct PositionFacts {
   std::map<uint64_t, PositionLine> finished;  // C S D X by chunk_seq
   std::map<uint64_t, PositionLine> attempts;  // R with the most attempts by chunk_seq
   std::vector<PositionLine> removed;          // G
-  uint32_t highest_epoch = 0;
+  uint32_t highest_epoch = 0;                 // of lines and headers
   uint64_t invalid_slots = 0;
+  std::optional<PositionHeader> header;  // of chunks.pos, else of chunks.pos.next
+  bool lost = false;                     // chunks.pos is not there, or blank
+  bool cut = false;                      // chunks.pos is shorter than any that was written
 };
 
 struct LogFiles {
   std::string uuid;  // 16 bytes; empty: the log is new
   uint64_t key_seed = 0;
   bool has_key_seed = false;
-  std::vector<Segment> segments;  // in order; end_lsn is the limit of what may be read
-  uint32_t highest_epoch = 0;     // of anything found
+  std::vector<Segment> segments;               // in order; end_lsn is the limit of what may be read
+  std::map<std::string, uint64_t> capacities;  // by file name, of good headers
+  uint32_t highest_epoch = 0;                  // of anything found
   PositionFacts position;
 };
 

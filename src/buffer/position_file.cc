@@ -9,7 +9,6 @@
 namespace millrace::buffer {
 namespace {
 
-constexpr uint64_t kStepBytes = 1ULL << 20;
 constexpr uint64_t kFreeSlotsMin = 4096;
 constexpr const char* kName = "/chunks.pos";
 constexpr const char* kNextName = "/chunks.pos.next";
@@ -26,7 +25,11 @@ std::vector<KeptLine> without_repeats(std::vector<KeptLine> lines) {
       KeptLine& best = attempts[line.line.chunk_seq];
       if (best.line.kind == 0 || best.line.attempts < line.line.attempts) best = std::move(line);
     } else if (line.line.kind == 'G') {
-      removed[line.line.chunk_seq] = std::move(line);
+      // A file cut to its header, whose unlink was undone, is removed again as an empty range.
+      KeptLine& longest = removed[line.line.chunk_seq];
+      if (longest.line.kind == 0 || longest.line.removed_end_lsn() < line.line.removed_end_lsn()) {
+        longest = std::move(line);
+      }
     } else {
       kept.push_back(std::move(line));
     }
@@ -80,7 +83,8 @@ Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   for (const KeptLine& line : lines) {
     text += encode(line.line, crc_);
   }
-  const uint64_t bytes = round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kStepBytes);
+  const uint64_t bytes =
+      round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kPositionStepBytes);
   if (auto reserved = (*file)->allocate(bytes); !reserved) {
     if (reserved.error().kind == ErrorKind::kNoSpace) return reserved;
     if (auto sized = (*file)->truncate(bytes); !sized) return sized;
@@ -88,13 +92,14 @@ Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   if (auto written = (*file)->pwrite(text, 0); !written) return written;
   if (auto synced = (*file)->fdatasync(); !synced) return synced;
   if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
-  if (auto synced = files_.sync_directory(directory_); !synced) return synced;
   file_ = std::move(*file);
   next_slot_ = lines.size();
   slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
   dirty_ = false;
   lines_ = std::move(lines);
-  return {};
+  auto synced = files_.sync_directory(directory_);
+  if (!synced) failed_ = dirty_ = true;  // which of the two files a start finds is not known
+  return synced;
 }
 
 Result<> PositionFile::write_line(const PositionLine& line, const std::vector<Share>& shares) {
@@ -151,7 +156,8 @@ Result<> PositionFile::reserve(uint64_t unfinished) {
   const std::lock_guard lock(mutex_);
   const uint64_t wanted = next_slot_ + 2 * unfinished + kFreeSlotsMin;
   if (wanted <= slots_) return {};
-  const uint64_t bytes = round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kStepBytes);
+  const uint64_t bytes =
+      round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kPositionStepBytes);
   auto reserved = file_->allocate(bytes);
   if (!reserved && reserved.error().kind == ErrorKind::kNoSpace) return reserved;
   slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
@@ -168,7 +174,7 @@ Result<> PositionFile::compact(uint64_t first_lsn,
                                const std::function<bool(uint64_t)>& unfinished) {
   const std::lock_guard lock(mutex_);
   const uint64_t used = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
-  if (used <= kStepBytes) return {};
+  if (used <= kPositionStepBytes) return {};
   std::vector<KeptLine> kept;
   for (const KeptLine& line : lines_) {
     const bool keep = line.line.kind == 'G'   ? line.line.chunk_seq >= first_lsn

@@ -16,6 +16,7 @@ namespace millrace::buffer {
 
 constexpr uint64_t kPositionHeaderBytes = 4096;
 constexpr uint64_t kPositionLineBytes = 80;
+constexpr uint64_t kPositionStepBytes = 1ULL << 20;  // the file is reserved in such steps
 
 /// What became of a chunk.
 enum class Finish : char {

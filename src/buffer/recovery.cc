@@ -44,10 +44,15 @@ Result<Recovered> Recovery::run() {
   }
   for (const Segment& segment : files_.segments) {
     if (interrupted_) return fail(ErrorKind::kInterrupted, "stopped while the buffer was read");
-    auto read = read_segment(segment, &segment == &files_.segments.back());
+    const bool newest = &segment == &files_.segments.back();
+    const uint64_t held_before = held_;
+    auto read = read_segment(segment, newest);
     if (!read) return tl::unexpected(read.error());
+    const bool empty = segment.end_lsn == segment.base_lsn && !segment.damaged && !newest;
+    if (held_ == held_before && !empty) report_unreadable(segment);
   }
   report_missing();
+  report_position();
   drop_finished();
   Recovered out;
   if (auto published = publish(out); !published) return tl::unexpected(published.error());
@@ -101,6 +106,8 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
       const uint64_t base = proved ? segment.base_lsn : proof_;
       if (auto added = add_frames(scanner, (*group)->frames, base); !added) return added;
       if (!proved) tail_.push_back((*group)->header);
+      ++held_;
+      read_end_ = scanner.lsn();
     } else if (newest && !proved) {
       return keep_torn_tail(scanner, segment, scanner.lsn());
     } else if (auto read = read_gap(scanner, segment); !read) {
@@ -124,6 +131,7 @@ Result<> Recovery::read_gap(SegmentScanner& scanner, const Segment& segment) {
     intact += frame.header.padded_bytes();
   }
   if (auto added = add_frames(scanner, *frames, segment.base_lsn); !added) return added;
+  held_ += frames->size();
   cells_.add(Metric::kCorruptBytes, to - from - std::min(intact, to - from));
   log::error("buffer", "corruption in a segment; intact frames in it were kept",
              {{"directory", settings_.directory},
@@ -152,8 +160,9 @@ Result<> Recovery::add_frames(SegmentScanner& scanner, const std::vector<Scanned
   return {};
 }
 
-// The log ends here: what follows was never acked. Zeros are what was reserved and not written; the
-// remains of a commit are counted, and kept aside if they look like one.
+// The log ends here: what follows was never acked, unless it is a segment's first commit, which was
+// durable before the file got its name. Zeros are what was reserved and not written; the remains of
+// a commit are counted, and kept aside if they look like one.
 Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from) {
   uint64_t last = from;
   for (uint64_t at = from; at < segment.end_lsn; at += kBlockBytes) {
@@ -162,15 +171,19 @@ Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segmen
     if (!*zero) last = std::min(at + kBlockBytes, segment.end_lsn);
   }
   if (last == from) return {};
-  cells_.add(Metric::kTornBytes, last - from);
+  const bool unfinished = from > segment.base_lsn;
+  cells_.add(unfinished ? Metric::kTornBytes : Metric::kCorruptBytes, last - from);
   auto header = scanner.find_group(from);
   if (!header) return tl::unexpected(header.error());
   if (!*header) {
+    if (!unfinished) return {};
     log::info("buffer", "the end of an unfinished commit was left out",
               {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
     return {};
   }
-  log::warn("buffer", "an unfinished commit was left out and kept in corrupt/",
+  log::warn("buffer",
+            unfinished ? "an unfinished commit was left out and kept in corrupt/"
+                       : "a damaged commit was left out and kept in corrupt/",
             {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
@@ -185,30 +198,6 @@ Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segmen
   if (!copy)
     return copy.error().kind == ErrorKind::kExists ? Result<>() : tl::unexpected(copy.error());
   return (*copy)->pwrite(bytes, 0);
-}
-
-// A range between segments that no G line explains: somebody else removed a file.
-void Recovery::report_missing() {
-  uint64_t expected = files_.segments.empty() ? 0 : files_.segments.front().end_lsn;
-  for (size_t i = 1; i < files_.segments.size(); ++i) {
-    const Segment& segment = files_.segments[i];
-    const auto& removed = files_.position.removed;
-    while (expected < segment.base_lsn) {
-      const auto line = std::find_if(removed.begin(), removed.end(), [&](const PositionLine& g) {
-        return g.chunk_seq <= expected && expected < g.removed_end_lsn();
-      });
-      if (line == removed.end()) break;
-      expected = line->removed_end_lsn();
-    }
-    if (expected < segment.base_lsn) {
-      cells_.add(Metric::kMissingSegments);
-      log::error("buffer", "a segment is missing; its frames are lost",
-                 {{"directory", settings_.directory},
-                  {"from_lsn", expected},
-                  {"to_lsn", segment.base_lsn}});
-    }
-    expected = std::max(expected, segment.end_lsn);
-  }
 }
 
 void Recovery::drop_finished() {

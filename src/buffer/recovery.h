@@ -54,7 +54,13 @@ class Recovery {
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
                       uint64_t base_lsn);
   Result<> keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from);
+  void report_unreadable(const Segment& segment);
   void report_missing();
+  bool report_gaps();
+  bool report_newest();
+  bool report_chunks_without_frames();
+  uint64_t removed_up_to(uint64_t lsn) const;
+  void report_position();
   void drop_finished();
   Result<> publish(Recovered& out);
   Result<> copy_tail(Batch& batch);
@@ -74,6 +80,8 @@ class Recovery {
   uint32_t epoch_ = 1;
   uint64_t proof_ = 0;  // D
   ChunkTable table_;
+  uint64_t held_ = 0;                     // groups, and frames of corrupt ranges, that held
+  uint64_t read_end_ = 0;                 // where the last good group ends
   std::vector<GroupHeader> tail_;         // valid groups from D on, of the newest segment
   std::vector<KeptLine> kept_;            // lines of finished chunks with frames on disk
   std::vector<QueuedChunk> sealed_here_;  // by this recovery

@@ -153,10 +153,16 @@ void Recovery::collect_chunks(Recovered& out) {
 Result<> Recovery::begin_position(Recovered& out) {
   const uint64_t first = segments_.first_lsn();
   for (const auto& [seq, line] : files_.position.attempts) {
-    if (!files_.position.finished.contains(seq)) kept_.push_back(KeptLine{line, {}});
+    if (table_.chunks().contains(seq)) kept_.push_back(KeptLine{line, {}});
   }
+  // Lsns from D on are given out again if the segments that had them are missing.
   for (const PositionLine& line : files_.position.removed) {
-    if (line.removed_end_lsn() > first) kept_.push_back(KeptLine{line, {}});
+    const uint64_t end = std::min(line.removed_end_lsn(), proof_);
+    if (end <= first || line.chunk_seq >= end) continue;
+    kept_.push_back(
+        KeptLine{make_removed_line(line.chunk_seq, static_cast<uint32_t>(line.removed_epoch()), end,
+                                   line.milliseconds),
+                 {}});
   }
   if (files_.position.invalid_slots > 0) {
     log::warn("buffer", "lines of the position file do not hold; each costs a repeat at most",

@@ -52,6 +52,7 @@ class Workload {
   // One life of the process: some requests, some deliveries, then a kill or a power cut.
   void live() {
     if (!harness_.start()) FAIL() << "a start failed";
+    ASSERT_EQ(harness_.registry.total(metrics::Metric::kMissingSegments), 0U);
     const int steps = static_cast<int>(rng_() % 30);
     std::vector<std::string> pending;
     for (int i = 0; i < steps; ++i) {
