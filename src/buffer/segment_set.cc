@@ -70,12 +70,6 @@ void SegmentSet::release(const std::vector<Share>& shares) {
   }
 }
 
-void SegmentSet::mark_damaged(uint64_t lsn) {
-  const std::lock_guard lock(mutex_);
-  const size_t index = index_of(lsn);
-  if (index < segments_.size()) segments_[index].damaged = true;
-}
-
 std::optional<Segment> SegmentSet::find(uint64_t lsn) const {
   const std::lock_guard lock(mutex_);
   const size_t index = index_of(lsn);

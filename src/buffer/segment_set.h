@@ -40,7 +40,6 @@ class SegmentSet {
   void add_live(const std::vector<Share>& shares);
   /// A chunk is finished.
   void release(const std::vector<Share>& shares);
-  void mark_damaged(uint64_t lsn);
 
   /// The segment that holds `lsn`, if one does.
   std::optional<Segment> find(uint64_t lsn) const;
