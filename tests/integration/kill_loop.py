@@ -83,6 +83,22 @@ class Load:
             raise self.errors[0]
 
 
+def judge_records(endpoint, directory, shards, senders, abandoned=()):
+    """(the oracle's verdict, the endpoint's complaints) over all that a KinesisProcess stored."""
+    violations = endpoint.ask("status")["violations"]
+    oracle = Oracle(senders)
+    stream = Stream("events", shards)
+    with open(os.path.join(directory, "records.jsonl"), encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            shard = stream.shard_of(record["PartitionKey"])
+            if shard.shard_id != record["shard"]:
+                violations.append(f"{record['PartitionKey']} in {record['shard']}")
+            oracle.record(record["PartitionKey"], base64.b64decode(record["Data"]),
+                          (shard.start, shard.end))
+    return oracle.verdict(abandoned), violations
+
+
 class KillLoop:
     def __init__(self, options, directory):
         self._options = options
@@ -182,19 +198,10 @@ class KillLoop:
 
     def _verdict(self):
         """(the oracle's verdict, problems beside it)."""
-        violations = self._endpoint.ask("status")["violations"]
         requests = self._endpoint.ask("requests")
-        oracle = Oracle(self._senders)
-        stream = Stream("events", SHARDS)
-        with open(os.path.join(self._records, "records.jsonl"), encoding="utf-8") as file:
-            for line in file:
-                record = json.loads(line)
-                shard = stream.shard_of(record["PartitionKey"])
-                if shard.shard_id != record["shard"]:
-                    violations.append(f"{record['PartitionKey']} in {record['shard']}")
-                oracle.record(record["PartitionKey"], base64.b64decode(record["Data"]),
-                              (shard.start, shard.end))
-        return oracle.verdict(self._abandoned), violations + self._repeats_out_of_bounds(requests)
+        verdict, violations = judge_records(self._endpoint, self._records, SHARDS, self._senders,
+                                            self._abandoned)
+        return verdict, violations + self._repeats_out_of_bounds(requests)
 
     def _repeats_out_of_bounds(self, requests):
         """Repeats that a chunk in flight at a kill does not explain."""
