@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base of the forward protocol's conformance cases: exact bytes in, and all that can be seen.
 
-A class has one instance (options in `SOURCE`) that writes everything to a local stream; each case
-uses a connection of its own. What a case stored is what the stream has gained since it began.
+A class has one instance (options in `SOURCE`) that writes everything to a local stream, but the tag
+"oj" to one with json_compat = "oj". Each case uses connections of its own; what it stored is what
+the stream has gained since it began.
 """
 import json
 import os
@@ -87,22 +88,24 @@ class Peer:
 
 class ForwardCase(unittest.TestCase):
     SOURCE = {}
+    MAIN, OJ = "main", "oj"  # the streams
 
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.mkdtemp(prefix="millrace-conformance-")
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
         # Only a flush seals, so that nothing depends on time.
-        match = local_match(os.path.join(cls.directory, "output"),
-                            buffer={"flush_interval": "1h"})
-        cls.millrace = Millrace(cls.directory, [match], system={"log_level": "debug"},
+        matches = [local_match(os.path.join(cls.directory, name), id=name, pattern=pattern,
+                               json_compat=compat, buffer={"flush_interval": "1h"})
+                   for name, pattern, compat in ((cls.OJ, "oj", "oj"), (cls.MAIN, "**", "valid"))]
+        cls.millrace = Millrace(cls.directory, matches, system={"log_level": "debug"},
                                 source=cls.SOURCE)
         cls.addClassCleanup(cls.millrace.__exit__)
         cls.millrace.start()
 
     def setUp(self):
         self._numbers = iter(range(1_000_000))
-        self._payloads = len(self._all_payloads())
+        self._payloads = {name: len(self._all_payloads(name)) for name in (self.MAIN, self.OJ)}
         self._metrics = self.millrace.metrics()
         self._log = len(self.millrace.log())
 
@@ -143,14 +146,15 @@ class ForwardCase(unittest.TestCase):
 
     # What can be seen.
 
-    def _all_payloads(self):
-        output = os.path.join(self.directory, "output")
-        return read_payloads(output) if os.path.isdir(output) else []
+    def _all_payloads(self, stream):
+        directory = os.path.join(self.directory, stream)
+        return read_payloads(directory) if os.path.isdir(directory) else []
 
-    def stored(self):
+    def stored(self, stream=MAIN):
         """The payloads stored since the case began, but for the probes."""
         self.millrace.wait_idle()
-        return [one for one in self._all_payloads()[self._payloads:] if b'{"probe":' not in one]
+        return [one for one in self._all_payloads(stream)[self._payloads[stream]:]
+                if b'{"probe":' not in one]
 
     def assert_stored(self, *payloads):
         self.assertEqual(self.stored(), list(payloads))

@@ -141,10 +141,11 @@ size_t Connection::take_messages(std::string_view bytes) {
     }
     used += step.size;
     reader_.next_message();
-    context_.inflater.trim();
-    context_.json.trim();
     if (last_message_) end_reading();
   }
+  // Also of a payload that was refused: nobody may come for a long time.
+  context_.inflater.trim();
+  context_.json.trim();
   if (used > 0) context_.memory.finished(id_);
   return used;
 }
