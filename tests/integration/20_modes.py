@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import cases
 import vectors
+import written
 from forward_client import (event_time, expected_json, forward_frame, message_frame, pack,
                             packed_frame)
 from integration_case import IntegrationCase
@@ -187,4 +188,5 @@ class ManyShards(IntegrationCase):
 
 
 if __name__ == "__main__":
-    cases.main(__file__)
+    written.WRITTEN.keep()
+    cases.main(__file__, last=written.EveryRecordJudged)

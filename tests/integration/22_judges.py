@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from fluent import sender as fluent_sender
 
 import cases
+import foreign_kpl
 import judges
 from forward_client import rfc3339
 from integration_case import IntegrationCase
@@ -21,6 +22,7 @@ from kcl_rule import kept_by_kcl
 from kpl_reader import read_aggregate, read_own_aggregate
 from millrace import kinesis_match
 from waiting import until
+from written import WRITTEN
 
 SECONDS = 1700000000
 COUNT = 300
@@ -79,7 +81,7 @@ def by_tag_and_shard(events):
     return found
 
 
-@cases.needs_judges("npm", "pip", "go")
+@cases.needs_judges("npm", "pip", "go", "java")
 class RealClients(IntegrationCase):
     def check_events(self, what, events):
         """All events of all senders, in each sender's order within each shard."""
@@ -112,14 +114,19 @@ class RealClients(IntegrationCase):
             start, end = (int(text) for text in one["range"])
             kept += [(shard, record.data)
                      for record in kept_by_kcl(read_aggregate(data), start, end)]
+            WRITTEN.add(one["key"], data, (start, end))
         self.check_events("tests' own reader", own)
         # The others saw the same events in the same order.
         with self.subTest("protoc --decode", shards=shards):
             self.assertEqual(protoc, own)
         with self.subTest("the KCL rule", shards=shards):
             self.assertEqual(kept, own)
-        with self.subTest("pip aws-kinesis-agg", shards=shards):
-            self.assertEqual(judges.python_events(records), [payload for _, payload in own])
+        for judge in ("pip", "java"):
+            with self.subTest(foreign_kpl.NAMES[judge], shards=shards):
+                read = foreign_kpl.read(judge, [{**one, "range": tuple(map(int, one["range"]))}
+                                                for one in records])
+                self.assertEqual([payload for record in read for _, payload in record],
+                                 [payload for _, payload in own])
         with self.subTest("records", shards=shards):
             self.assertGreaterEqual(len(records), len(SENDERS) * COUNT // 100)
             self.assertEqual(len({one["key"] for one in records}), len(records))

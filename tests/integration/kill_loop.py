@@ -35,6 +35,7 @@ from millrace import Millrace, kinesis_match
 from oracle import Oracle
 from position_file import dashed
 from waiting import until
+from written import WRITTEN
 
 CLIENTS = 4
 ACKED_EVENTS_MIN = 1000
@@ -48,9 +49,11 @@ SHARDS = 7
 class Load:
     """The clients of one cycle, each on its thread, until millrace goes away or finish()."""
 
-    def __init__(self, senders, port):
+    def __init__(self, senders, port, pause_seconds=0.0):
+        """Each client pauses for that long after each ack."""
         self._senders = senders
         self._port = port
+        self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
         self._acked = threading.Event()  # set by each ack, cleared by who waits for one
         self._threads = [threading.Thread(target=self._run, args=(sender,)) for sender in senders]
@@ -60,11 +63,16 @@ class Load:
 
     def _run(self, sender):
         try:
-            sender.run(self._port, lambda: not self._stopping.is_set(), self._acked.set)
+            sender.run(self._port, lambda: not self._stopping.is_set(), self._take_ack)
         except OSError:
             pass  # the kill
         except AssertionError as error:
             self.errors.append(error)
+
+    def _take_ack(self):
+        self._acked.set()
+        if self._pause_seconds:
+            self._stopping.wait(self._pause_seconds)
 
     def wait_ack(self):
         self._acked.clear()
@@ -94,8 +102,9 @@ def judge_records(endpoint, directory, shards, senders, abandoned=()):
             shard = stream.shard_of(record["PartitionKey"])
             if shard.shard_id != record["shard"]:
                 violations.append(f"{record['PartitionKey']} in {record['shard']}")
-            oracle.record(record["PartitionKey"], base64.b64decode(record["Data"]),
-                          (shard.start, shard.end))
+            data = base64.b64decode(record["Data"])
+            oracle.record(record["PartitionKey"], data, (shard.start, shard.end))
+            WRITTEN.add(record["PartitionKey"], data, (shard.start, shard.end))
     return oracle.verdict(abandoned), violations
 
 

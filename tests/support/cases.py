@@ -14,8 +14,9 @@ import unittest
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JUDGES = os.path.join(REPOSITORY, "tests", "judges")
 JUDGE_FILES = {"npm": "npm/node_modules/kinesis-local/main.js", "pip": "pip/.venv/bin/python",
-               "go": "go/send"}
+               "go": "go/send", "java": "java/classes/aggregator/Aggregate.class"}
 NO_JUDGES = "--no-judges" in sys.argv
+CLOSING_LINES = []  # functions; what they return is printed before a program's last line
 
 
 def needs_judges(*names):
@@ -65,18 +66,25 @@ class CountingResult(unittest.TextTestResult):
         self.skips += 1
 
 
-def main(file):
-    """Runs the cases of the program's own file; arguments: [--no-judges] [-q] [Class[.method]]."""
+def main(file, last=None):
+    """Runs the cases of the program's own file; arguments: [--no-judges] [-q] [Class[.method]].
+
+    `last`: a class whose cases run after all others, unless names were given.
+    """
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
     loader = unittest.TestLoader()
     module = sys.modules["__main__"]
     suite = (loader.loadTestsFromNames(wanted, module) if wanted
              else loader.loadTestsFromModule(module))
+    if last is not None and not wanted:
+        suite.addTests(loader.loadTestsFromTestCase(last))
     runner = unittest.TextTestRunner(resultclass=CountingResult, warnings="ignore",
                                      verbosity=1 if "-q" in sys.argv else 2)
     result = runner.run(suite)
     name = os.path.splitext(os.path.basename(file))[0]
     sys.stderr.flush()
+    for line in CLOSING_LINES:
+        print(line())
     print(f"{name}: {result.passed} passed, {result.failed} failed, {result.skips} skipped",
           flush=True)
     ran = result.passed + result.failed + result.skips

@@ -12,12 +12,14 @@ from oracle import judge_endpoint
 from position_file import dashed
 from strict_kinesis import StrictKinesis
 from waiting import until
+from written import WRITTEN
 
 
 class IntegrationCase(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="millrace-")
         self.addCleanup(self._remove_directory)
+        self.addCleanup(WRITTEN.add_files, self.directory)
 
     def _remove_directory(self):
         result = self._outcome.result
@@ -36,6 +38,7 @@ class IntegrationCase(unittest.TestCase):
     def endpoint(self, **options):
         endpoint = StrictKinesis(**options)
         self.addCleanup(endpoint.stop)
+        self.addCleanup(WRITTEN.add_endpoint, endpoint)
         return endpoint
 
     def millrace(self, matches, *, name="millrace", start=True, **options):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls the judges: foreign senders, a foreign Kinesis, foreign readers."""
+"""Calls the judges: foreign senders, a foreign Kinesis, protoc. (foreign_kpl.py has the readers.)"""
 import base64
 import json
 import os
@@ -71,16 +71,6 @@ class KinesisLocal:
         for line in lines:
             line["data"] = base64.b64decode(line["data"])
         return lines
-
-
-def python_events(records):
-    """Records (dicts with key and data) through the Python aws-kinesis-agg: payloads in order."""
-    require_judge("pip")
-    lines = "".join(json.dumps({"key": one["key"], "data": base64.b64encode(one["data"]).decode()})
-                    + "\n" for one in records)
-    out = _run([os.path.join(JUDGES, "pip/.venv/bin/python"),
-                os.path.join(JUDGES, "pip/deaggregate.py")], input=lines.encode())
-    return [base64.b64decode(json.loads(line)["data"]) for line in out.splitlines()]
 
 
 ESCAPE = re.compile(rb"\\([0-7]{3}|.)")

@@ -7,6 +7,10 @@ the library throws away all user records of that Kinesis record, those before it
 """
 import hashlib
 
+from kinesis_stream import Stream, key_hash
+
+SHARD_COUNTS = (1, 2, 7, 64)
+STREAMS = {count: Stream("rule", count) for count in SHARD_COUNTS}
 
 def user_record_hash(record):
     if record.explicit_hash is not None:
@@ -22,3 +26,23 @@ def kept_by_kcl(aggregate, shard_start, shard_end):
             return []
         kept.append(record)
     return kept
+
+
+def lossy_ranges(aggregate, request_key, shard_range=None):
+    """The shards (as text) on which a KCL consumer would lose user records of this Kinesis record.
+
+    It is asked for `shard_range`, where the record was stored, and for the shard that its request
+    key leads to on streams of 1, 2, 7 and 64 shards, and for the half of that shard after a split.
+    """
+    hashes = {user_record_hash(record) for record in
+              {(record.key, record.explicit_hash): record for record in aggregate.records}.values()}
+    ranges = {"the shard it is in": shard_range} if shard_range else {}
+    wanted = key_hash(request_key)
+    for count, stream in STREAMS.items():
+        shard = stream.shard_of(request_key)
+        middle = (shard.start + shard.end) // 2
+        half = (shard.start, middle) if wanted <= middle else (middle + 1, shard.end)
+        ranges[f"{count} shards"] = (shard.start, shard.end)
+        ranges[f"{count} shards after a split"] = half
+    return [name for name, (start, end) in ranges.items()
+            if not all(start <= one <= end for one in hashes)]

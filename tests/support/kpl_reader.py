@@ -143,7 +143,11 @@ def read_own_aggregate(data, request_key, compat=False):
     One key, the request's, in the table; with `compat` (Fluentd's form) "a" before it; every user
     record under that key; no explicit hash keys. Returns the list of payloads.
     """
-    aggregate = read_aggregate(data)
+    return own_payloads(read_aggregate(data), request_key, compat)
+
+
+def own_payloads(aggregate, request_key, compat=False):
+    """As read_own_aggregate, of a record that was read before."""
     table = ["a", request_key] if compat else [request_key]
     if aggregate.keys != table or aggregate.explicit_hashes:
         raise NotReadable(f"tables {aggregate.keys} {aggregate.explicit_hashes}, not {table}")

@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 
 from kcl_rule import kept_by_kcl
-from kpl_reader import read_aggregate, read_own_aggregate
+from kpl_reader import own_payloads, read_aggregate
 
 EXAMPLES_MAX = 5
 
@@ -55,8 +55,9 @@ class Oracle:
                 verdict.bytes_differ.append(key)
             return
         self._data_of[key] = data
-        payloads = read_own_aggregate(data, key)
-        if shard_range and len(kept_by_kcl(read_aggregate(data), *shard_range)) != len(payloads):
+        aggregate = read_aggregate(data)
+        payloads = own_payloads(aggregate, key)
+        if shard_range and len(kept_by_kcl(aggregate, *shard_range)) != len(payloads):
             raise AssertionError(f"a KCL consumer would drop the record {key}")
         for payload in payloads:
             self._payload(payload)

@@ -4,7 +4,7 @@
 import unittest
 
 import cases
-from kcl_rule import kept_by_kcl, user_record_hash
+from kcl_rule import kept_by_kcl, lossy_ranges, user_record_hash
 from kinesis_stream import Stream, key_hash
 from kpl_reader import UserRecord, read_aggregate
 from vectors import A11, A2, aggregate
@@ -61,6 +61,16 @@ class Rule(unittest.TestCase):
     def test_unused_table_entry_does_no_harm(self):
         # Fluentd's form: "a" stands in the table, no user record points at it
         self.assertEqual(len(kept(Stream("s", 2), "test_partition_key", bytes.fromhex(A2))), 2)
+
+    def test_lossy_ranges_names_the_shards_that_lose(self):
+        everywhere = ["1 shards after a split", "2 shards", "2 shards after a split", "7 shards",
+                      "7 shards after a split", "64 shards", "64 shards after a split"]
+        for keys, records in ((["a"], [(0, b"x")]), (["foo", "a"], [(0, b"x"), (1, b"y")])):
+            data = read_aggregate(aggregate(keys, records))
+            self.assertEqual(lossy_ranges(data, "foo"), everywhere)
+        data = read_aggregate(aggregate(["foo"], [(0, b"x")] * 3))
+        self.assertEqual(lossy_ranges(data, "foo", (0, 2 ** 128 - 1)), [])
+        self.assertEqual(lossy_ranges(data, "foo", (0, 2 ** 127 - 1)), ["the shard it is in"])
 
     def test_explicit_hash_counts_before_the_key(self):
         self.assertEqual(kept(Stream("s", 2), "foo", bytes.fromhex(A11)), [])

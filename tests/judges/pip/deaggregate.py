@@ -3,8 +3,8 @@
 """De-aggregates Kinesis records with the Python aws-kinesis-agg.
 
 Reads JSON lines {"key", "data"} (data in base64) and writes one JSON line an event:
-{"record": number of the input line, "sub", "key", "data"}. A record that the library hands on raw
-(not aggregated, or damaged) is an error.
+{"record": number of the input line, "sub", "key", "data"}, or {"record", "raw": true} for a record
+that the library hands on as it came (not aggregated, or damaged).
 """
 import base64
 import json
@@ -37,7 +37,8 @@ def main():
         for event in deaggregate_records([record]):
             part = event["kinesis"]
             if "subSequenceNumber" not in part or base64.b64decode(part["data"]) == raw:
-                sys.exit(f"record {number} is not aggregated or damaged")
+                print(json.dumps({"record": number, "raw": True}))
+                continue
             print(json.dumps({"record": number, "sub": part["subSequenceNumber"],
                               "key": part["partitionKey"],
                               "data": part["data"].decode()}))

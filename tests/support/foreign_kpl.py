@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Aggregated records read and made by the libraries of others, in one process a call.
+
+`java` is the Kinesis Client Library's de-aggregator (reading) and amazon-kinesis-aggregator (making),
+`pip` and `npm` are aws-kinesis-agg for Python and Node.
+"""
+import base64
+import json
+import os
+import subprocess
+
+from cases import JUDGES, require_judge
+
+NAMES = {"java": "Java amazon-kinesis-client 3.5.1", "pip": "Python aws-kinesis-agg 1.2.3",
+         "npm": "Node aws-kinesis-agg 4.2.8"}
+SECONDS_MAX = 300
+JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+
+
+def _run(command, lines):
+    done = subprocess.run(command, input="".join(lines).encode(), capture_output=True,
+                          timeout=SECONDS_MAX, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command[:4])} ended with {done.returncode}: "
+                             f"{done.stderr.decode(errors='replace')[-2000:]}")
+    return done.stdout.splitlines()
+
+
+def _java(name):
+    place = os.path.join(JUDGES, "java")
+    library = {"Deaggregate": "kcl", "Aggregate": "aggregator"}[name]
+    return [*JAVA, "-cp", f"{place}/classes/{library}:{place}/lib/{library}/*", name]
+
+
+def _script(judge, name):
+    if judge == "pip":
+        return [os.path.join(JUDGES, "pip/.venv/bin/python"), os.path.join(JUDGES, f"pip/{name}.py")]
+    return ["node", os.path.join(JUDGES, f"npm/{name}.mjs")]
+
+
+def _text(data):
+    return base64.b64encode(data).decode()
+
+
+def read(judge, records):
+    """What the reader makes of each record (a dict with key, data and the shard's range).
+
+    A list of (key, payload), empty when all were dropped; None for a record that the reader takes for
+    not aggregated, or damaged.
+    """
+    require_judge(judge)
+    found = [[] for _ in records]
+    lines = _read_java(records) if judge == "java" else _read_script(judge, records)
+    for number, sub, key, payload in lines:
+        if key is None:
+            found[number] = None
+            continue
+        if sub != len(found[number]):
+            raise AssertionError(f"record {number}: {sub} after {len(found[number])} user records")
+        found[number].append((key, payload))
+    return found
+
+
+def _read_java(records):
+    given = [f"{_text(one['key'].encode())}\t{_text(one['data'])}\t{one['range'][0]}\t"
+             f"{one['range'][1]}\n" for one in records]
+    for line in _run(_java("Deaggregate"), given):
+        number, outcome, *rest = line.decode("ascii").split("\t")
+        if outcome == "raw":
+            yield int(number), 0, None, None
+        elif outcome == "user":
+            yield (int(number), int(rest[0]), base64.b64decode(rest[1]).decode(),
+                   base64.b64decode(rest[2]))
+
+
+def _read_script(judge, records):
+    given = [json.dumps({"key": one["key"], "data": _text(one["data"])}) + "\n" for one in records]
+    for line in _run(_script(judge, "deaggregate"), given):
+        told = json.loads(line)
+        if "raw" in told:
+            yield told["record"], 0, None, None
+        else:
+            yield told["record"], told["sub"], told["key"], base64.b64decode(told["data"])
+
+
+def make(judge, records):
+    """Aggregated records. Each of `records` is a list of (key, explicit hash key or None, payload)."""
+    require_judge(judge)
+    if judge == "java":
+        given = ["".join(f"{_text(key.encode())}\t{hash_key or ''}\t{_text(payload)}\n"
+                         for key, hash_key, payload in record) + "\n" for record in records]
+        command = _java("Aggregate")
+    else:
+        given = [json.dumps([{"key": key, "hash": hash_key, "data": _text(payload)}
+                             for key, hash_key, payload in record]) + "\n" for record in records]
+        command = _script(judge, "aggregate")
+    made = [base64.b64decode(line) for line in _run(command, given)]
+    if len(made) != len(records):
+        raise AssertionError(f"{len(made)} records made, {len(records)} asked for")
+    return made

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every record that the tests of this program saw millrace write, held to what consumers need.
+
+The bases of the tests hand over what their streams hold when a test ends. Each record is read at once
+and put to the KCL rule; a user record that would be dropped fails the test. A program that says
+`WRITTEN.keep()` also keeps the records, for EveryRecordJudged to ask the foreign readers at its end.
+"""
+import base64
+import json
+import os
+import threading
+import unittest
+
+import cases
+import foreign_kpl
+from kcl_rule import lossy_ranges
+from kpl_reader import read_aggregate
+from local_stream import FILE_NAME
+
+FULL_RANGE = (0, 2 ** 128 - 1)
+
+
+class Written:
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._kept = None
+        self.records = 0
+        self.user_records = 0
+        self.dropped = 0
+
+    def keep(self):
+        self._kept = []
+
+    def add(self, key, data, shard_range=None):
+        aggregate = read_aggregate(data)
+        lossy = lossy_ranges(aggregate, key, shard_range)
+        with self._lock:
+            self.records += 1
+            self.user_records += len(aggregate.records)
+            self.dropped += len(aggregate.records) if lossy else 0
+            if self._kept is not None:
+                self._kept.append({"key": key, "data": bytes(data),
+                                   "range": shard_range or FULL_RANGE})
+        if lossy:
+            raise AssertionError(f"a KCL consumer drops the record {key}: {', '.join(lossy)}")
+
+    def add_endpoint(self, endpoint):
+        """All that an in-process StrictKinesis has stored."""
+        for shard, record in endpoint.records():
+            self.add(record.key, record.data, (shard.start, shard.end))
+
+    def add_files(self, directory):
+        """All local streams below a directory."""
+        for place, _, names in os.walk(directory):
+            for name in sorted(filter(FILE_NAME.fullmatch, names)):
+                with open(os.path.join(place, name), "rb") as file:
+                    for line in file:
+                        if line.endswith(b"\n"):  # a killed process leaves its last line unfinished
+                            entry = json.loads(line)
+                            self.add(entry["PartitionKey"], base64.b64decode(entry["Data"]))
+
+    def kept(self):
+        """The kept records, each once: the same bytes under the same key tell nothing new."""
+        return list({(one["key"], one["data"], one["range"]): one for one in self._kept}.values())
+
+    def line(self):
+        return (f"KCL rule: {self.user_records} user records on 1, 2, 7, 64 shards before and after "
+                f"a split: {self.dropped} dropped")
+
+
+WRITTEN = Written()
+cases.CLOSING_LINES.append(WRITTEN.line)
+
+
+class EveryRecordJudged(unittest.TestCase):
+    """Foreign readers give the same user records as the tests' own reader, record by record."""
+
+    def check(self, judge):
+        records = WRITTEN.kept()
+        self.assertGreater(len(records), 0)
+        found = foreign_kpl.read(judge, records)
+        for record, read in zip(records, found):
+            own = [(one.key, one.data) for one in read_aggregate(record["data"]).records]
+            self.assertEqual(read, own, record["key"])
+        print(f"    {foreign_kpl.NAMES[judge]}: {len(records)} records, "
+              f"{sum(map(len, found))} user records", flush=True)
+
+    @cases.needs_judges("java")
+    def test_java_kcl(self):
+        self.check("java")
+
+    @cases.needs_judges("pip")
+    def test_python_aws_kinesis_agg(self):
+        self.check("pip")
+
+    @cases.needs_judges("npm")
+    def test_node_aws_kinesis_agg(self):
+        self.check("npm")
