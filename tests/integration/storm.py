@@ -26,6 +26,7 @@ from millrace import Millrace, kinesis_match, local_match
 from waiting import until
 
 GOOD_CLIENTS = 4
+GOOD_PAUSE_SECONDS = 0.01  # so that what they sent can be judged in time
 SHARDS = 7
 # Between a quarter of the time and the end: caches and the allocator's pools, not a leak.
 GROWTH_BYTES_MAX = 48 << 20
@@ -42,7 +43,7 @@ class StormTest:
         os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8:exitcode=99")
         self.millrace = Millrace(directory, [good, local_match()], system={"log_level": "error"},
                                  source={"frame_timeout": "20s"})
-        self._senders = [NumberedSender(f"good{n}", f"good.{n}", per_message=20, window=4,
+        self._senders = [NumberedSender(f"good{n}", f"good.{n}", per_message=5, window=4,
                                         modes=("packed", "forward", "gzip"))
                          for n in range(GOOD_CLIENTS)]
         self.figures = {}
@@ -57,7 +58,7 @@ class StormTest:
         until(lambda: self._descriptors() > 0, "descriptors seen")
         before = self._descriptors()
         storm = ConnectionStorm(self.millrace.port, self._options.connections, self._options.seed)
-        load = Load(self._senders, self.millrace.port)
+        load = Load(self._senders, self.millrace.port, GOOD_PAUSE_SECONDS)
         early = []
         quarter = threading.Timer(self._options.seconds / 4,
                                   lambda: early.append(self._memory("VmRSS")))

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -16,6 +17,7 @@ from position_file import find_positions
 from strict_kinesis import DEFAULT_CREDENTIALS
 from waiting import NotReached, until
 
+SANITIZER_REPORT = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|: runtime error: ")
 KEY_ID, (SECRET, _) = next(iter(DEFAULT_CREDENTIALS.items()))
 
 
@@ -172,6 +174,10 @@ class Millrace:
     def __exit__(self, *_):
         if self.is_alive():
             self.kill()
+        # A binary built with a sanitizer goes on after some of its reports.
+        report = SANITIZER_REPORT.search(self.log())
+        if report:
+            raise AssertionError(f"a sanitizer's report: {self.log()[report.start():][:4000]}")
 
     # What can be seen.
 
