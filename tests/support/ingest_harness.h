@@ -5,6 +5,7 @@
 // go in, commits, seals and deliveries happen when the test says so. With the scripted clock and
 // randomness the bytes on disk depend on nothing else.
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -109,10 +110,15 @@ class IngestHarness : public input::Replies {
     return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
   }
 
+  /// Hands what is laid out to the commit thread; commit() waits for it.
+  void submit() { ingest_->submit(); }
+
   /// Makes durable what is laid out, housekeeping included unless it must not come to it.
   void commit(bool tended = true) {
     ingest_->submit();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!ingest_->idle()) {
+      CHECK(std::chrono::steady_clock::now() < deadline);
       if (tended) tend();
       wait();
       ingest_->commits_done();

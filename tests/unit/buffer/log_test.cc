@@ -326,6 +326,14 @@ TEST(Log, DeadLettersAreWrittenWithTheirReason) {
   auto chunk = io::read_whole(files, "/buffer/worker0/out/buffer/dead/" + (*entries)[0].name, 4096);
   EXPECT_EQ(*chunk, "HEADtoo large");
   EXPECT_EQ(harness.registry.total(Metric::kDeadOversize), 1U);
+  // Its line may be on disk from here on: so must the files be.
+  harness.stop();
+  files.cut_power();
+  for (const io::DirectoryEntry& entry : *entries) {
+    auto kept = io::read_whole(files, "/buffer/worker0/out/buffer/dead/" + entry.name, 4096);
+    ASSERT_TRUE(kept) << entry.name;
+    EXPECT_EQ(*kept, entry.name.ends_with(".json") ? *json : *chunk);
+  }
 }
 
 }  // namespace
