@@ -170,6 +170,7 @@ void FlushThread::retry_or_give_up(QueuedChunk chunk, const PutResult& result) {
 
 void FlushThread::count(const PutResult& result, uint64_t nanoseconds) {
   cells_.add(metric_of(result.outcome));
+  if (result.resent) cells_.add(Metric::kFlushResends);
   cells_.observe(metrics::Histogram::kFlushSeconds, nanoseconds);
 }
 

@@ -212,6 +212,7 @@ TransportError Client::error_of(const End& end, const Transfer& transfer, int st
   TransportError error;
   error.kind = starts == 0 ? TransportError::Kind::kNotSent : TransportError::Kind::kAmbiguous;
   error.message = message_of(end, transfer);
+  error.resent = starts > 1;
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &status);
   if (starts == 0 && status >= 300) {

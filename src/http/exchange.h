@@ -51,6 +51,7 @@ struct TransportError {
   std::string message;     // for an operator; never a password
   int proxy_status = 0;    // a proxy refused the tunnel with this status
   bool untrusted = false;  // the server's certificate did not verify
+  bool resent = false;     // as in Reply; the second time failed too
 };
 
 }  // namespace millrace::http

@@ -106,6 +106,7 @@ PutResult KinesisSender::transport_failed(const http::TransportError& error) con
   PutResult result;
   result.outcome = error.kind == http::TransportError::Kind::kNotSent ? Outcome::kUnavailable
                                                                       : Outcome::kAmbiguous;
+  result.resent = error.resent;
   result.detail = without_secrets(target_.endpoint.host + ": " + error.message);
   if (error.proxy_status != 0 || error.untrusted) result.retry_after_ms = kSlowRetryMs;
   if (error.proxy_status == 407) result.detail += "; check user and password of http_proxy";
@@ -141,6 +142,9 @@ std::string KinesisSender::described(const http::Reply& reply, const PutRecordRe
   const auto control = std::find_if(said.message.begin(), said.message.end(),
                                     [](char c) { return static_cast<unsigned char>(c) < ' '; });
   std::string message(said.message.begin(), control);
+  // One that cannot be read is quoted: Authorization=AWS4-HMAC-SHA256 ...
+  const size_t authorization = message.find("AWS4-HMAC-SHA256");
+  if (authorization != std::string::npos) message.replace(authorization, std::string::npos, "****");
   if (!message.empty() && message.back() == '.') message.pop_back();  // advice follows
   if (!message.empty()) text += ": " + message.substr(0, kMessageBytesMax);
   if (judgement.intermediary) text += proxy_name();

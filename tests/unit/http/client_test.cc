@@ -206,6 +206,7 @@ TEST(Client, NeverResendsTwice) {
   const auto reply = client.perform(post(server.url(), "two"));
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().kind, Kind::kAmbiguous);
+  EXPECT_TRUE(reply.error().resent);
   EXPECT_EQ(server.seen().size(), 3u);
 }
 

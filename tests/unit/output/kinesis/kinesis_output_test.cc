@@ -179,6 +179,17 @@ TEST(KinesisOutput, AKeptConnectionThatDiesIsResentUnseen) {
   EXPECT_EQ(seen[1].body, seen[2].body);
 }
 
+TEST(KinesisOutput, AResendThatFailsTooIsToldAsOne) {
+  ScriptedHttpServer server([first = true](const SeenRequest&) mutable {
+    return std::exchange(first, false) ? Answer::reply(200, kStored) : Answer::drop();
+  });
+  Hand hand(match_to(server.url()));
+  EXPECT_FALSE(hand.put().resent);
+  const PutResult result = hand.put();
+  EXPECT_EQ(result.outcome, Outcome::kAmbiguous);
+  EXPECT_TRUE(result.resent);
+}
+
 TEST(KinesisOutput, LearnsTheServicesClockAndResendsAtOnce) {
   const char* const kServiceDate = "Date: Mon, 01 Jan 2035 00:00:00 GMT\r\n";
   ScriptedHttpServer server([&](const SeenRequest& request) {
@@ -234,6 +245,21 @@ TEST(KinesisOutput, DetailsHelpAndHideSecrets) {
   EXPECT_THAT(result.detail, HasSubstr("check aws_sec_key and region"));
   EXPECT_THAT(result.detail, HasSubstr("(status 403, request 1234-5678)"));
   for (const char* hidden : {kKeyId, kSecret, kToken, "Canonical"}) {
+    EXPECT_THAT(result.detail, Not(HasSubstr(hidden)));
+  }
+}
+
+TEST(KinesisOutput, AQuotedAuthorizationIsNotShown) {
+  ScriptedHttpServer server([](const SeenRequest& request) {
+    return error(403, "IncompleteSignatureException",
+                 "Authorization header requires 'Credential' parameter. Authorization=" +
+                     request.header("authorization"),
+                 "");
+  });
+  const PutResult result = Hand(match_to(server.url())).put();
+  EXPECT_THAT(result.detail, HasSubstr("requires 'Credential' parameter. Authorization=****"));
+  EXPECT_THAT(result.detail, HasSubstr("(status 403"));
+  for (const char* hidden : {"HMAC", "Signature=", "SignedHeaders"}) {
     EXPECT_THAT(result.detail, Not(HasSubstr(hidden)));
   }
 }
