@@ -40,6 +40,7 @@ class ScriptedOutput : public output::Output {
   }
 
   std::deque<Outcome> answers;
+  bool resent = false;  // said with each answer
   std::function<void()> before_answer = [] {};  // on the flush thread
 
  private:
@@ -62,6 +63,7 @@ class ScriptedOutput : public output::Output {
                          delivery.chunk_id, delivery.attempt});
     output::PutResult result;
     result.outcome = answers.front();
+    result.resent = resent;
     if (answers.size() > 1) answers.pop_front();
     return result;
   }
@@ -143,6 +145,15 @@ TEST_F(FlushThreadTest, EveryAttemptSendsTheSameBytesUnderTheSameKey) {
   }
   EXPECT_EQ(lines().back(), 'C');
   EXPECT_EQ(left_after_kill(), "");
+}
+
+TEST_F(FlushThreadTest, ResendsAreCountedWhateverBecomesOfThem) {
+  start();
+  queue({"one;"});
+  output_.answers = {Outcome::kAmbiguous, Outcome::kCommitted};
+  output_.resent = true;
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kFlushResends), 2);
 }
 
 TEST_F(FlushThreadTest, TheKeyIsThatOfTheOpening) {
