@@ -66,6 +66,12 @@ class CountingResult(unittest.TextTestResult):
         self.skips += 1
 
 
+def run_suite(suite):
+    """The result with its counts."""
+    return unittest.TextTestRunner(resultclass=CountingResult, warnings="ignore",
+                                   verbosity=1 if "-q" in sys.argv else 2).run(suite)
+
+
 def main(file, last=None):
     """Runs the cases of the program's own file; arguments: [--no-judges] [-q] [Class[.method]].
 
@@ -78,9 +84,7 @@ def main(file, last=None):
              else loader.loadTestsFromModule(module))
     if last is not None and not wanted:
         suite.addTests(loader.loadTestsFromTestCase(last))
-    runner = unittest.TextTestRunner(resultclass=CountingResult, warnings="ignore",
-                                     verbosity=1 if "-q" in sys.argv else 2)
-    result = runner.run(suite)
+    result = run_suite(suite)
     name = os.path.splitext(os.path.basename(file))[0]
     sys.stderr.flush()
     for line in CLOSING_LINES:

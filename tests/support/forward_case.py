@@ -17,6 +17,7 @@ from forward_client import pack
 from local_stream import read_payloads
 from millrace import Millrace, local_match
 from waiting import until
+from written import WRITTEN
 
 SECONDS = 1700000000
 TAG = "test"
@@ -94,6 +95,7 @@ class ForwardCase(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.mkdtemp(prefix="millrace-conformance-")
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.addClassCleanup(WRITTEN.add_files, cls.directory)
         # Only a flush seals, so that nothing depends on time.
         matches = [local_match(os.path.join(cls.directory, name), id=name, pattern=pattern,
                                json_compat=compat, buffer={"flush_interval": "1h"})

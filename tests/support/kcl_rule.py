@@ -28,21 +28,25 @@ def kept_by_kcl(aggregate, shard_start, shard_end):
     return kept
 
 
-def lossy_ranges(aggregate, request_key, shard_range=None):
-    """The shards (as text) on which a KCL consumer would lose user records of this Kinesis record.
-
-    It is asked for `shard_range`, where the record was stored, and for the shard that its request
-    key leads to on streams of 1, 2, 7 and 64 shards, and for the half of that shard after a split.
-    """
-    hashes = {user_record_hash(record) for record in
-              {(record.key, record.explicit_hash): record for record in aggregate.records}.values()}
-    ranges = {"the shard it is in": shard_range} if shard_range else {}
-    wanted = key_hash(request_key)
+def ranges_of(request_key):
+    """name -> (first, last hash) of the shard that the key leads to, on streams of 1, 2, 7 and 64
+    shards, and of the half of that shard after a split."""
+    ranges, wanted = {}, key_hash(request_key)
     for count, stream in STREAMS.items():
         shard = stream.shard_of(request_key)
         middle = (shard.start + shard.end) // 2
         half = (shard.start, middle) if wanted <= middle else (middle + 1, shard.end)
         ranges[f"{count} shards"] = (shard.start, shard.end)
         ranges[f"{count} shards after a split"] = half
+    return ranges
+
+
+def lossy_ranges(aggregate, request_key, shard_range=None):
+    """The names of the shards on which a KCL consumer would lose user records of this Kinesis record:
+    those of ranges_of(), and `shard_range`, where it was stored."""
+    hashes = {user_record_hash(record) for record in
+              {(record.key, record.explicit_hash): record for record in aggregate.records}.values()}
+    ranges = {"the shard it is in": shard_range} if shard_range else {}
+    ranges.update(ranges_of(request_key))
     return [name for name, (start, end) in ranges.items()
             if not all(start <= one <= end for one in hashes)]

@@ -286,7 +286,7 @@ def parse_metrics(text):
     return found
 
 
-def run_command(*arguments, stdin=b"", seconds=60):
+def run_command(*arguments, stdin=b"", seconds=60, environment=None):
     """Runs `millrace ARGUMENTS` to its end."""
     return subprocess.run([binary(), *arguments], input=stdin, capture_output=True, timeout=seconds,
-                          env={"PATH": os.environ["PATH"]}, check=False)
+                          env={"PATH": os.environ["PATH"], **(environment or {})}, check=False)

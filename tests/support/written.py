@@ -13,7 +13,7 @@ import unittest
 
 import cases
 import foreign_kpl
-from kcl_rule import lossy_ranges
+from kcl_rule import lossy_ranges, ranges_of
 from kpl_reader import read_aggregate
 from local_stream import FILE_NAME
 
@@ -75,12 +75,17 @@ cases.CLOSING_LINES.append(WRITTEN.line)
 class EveryRecordJudged(unittest.TestCase):
     """Foreign readers give the same user records as the tests' own reader, record by record."""
 
-    def check(self, judge):
-        records = WRITTEN.kept()
+    @classmethod
+    def setUpClass(cls):
+        cls.records = WRITTEN.kept()
+        cls.own = [[(one.key, one.data) for one in read_aggregate(record["data"]).records]
+                   for record in cls.records]
+
+    def check(self, judge, ranges=lambda record: record["range"]):
+        records = [{**record, "range": ranges(record)} for record in self.records]
         self.assertGreater(len(records), 0)
         found = foreign_kpl.read(judge, records)
-        for record, read in zip(records, found):
-            own = [(one.key, one.data) for one in read_aggregate(record["data"]).records]
+        for record, read, own in zip(records, found, self.own):
             self.assertEqual(read, own, record["key"])
         print(f"    {foreign_kpl.NAMES[judge]}: {len(records)} records, "
               f"{sum(map(len, found))} user records", flush=True)
@@ -88,6 +93,10 @@ class EveryRecordJudged(unittest.TestCase):
     @cases.needs_judges("java")
     def test_java_kcl(self):
         self.check("java")
+
+    @cases.needs_judges("java")
+    def test_java_kcl_on_half_a_shard_of_64(self):
+        self.check("java", lambda record: ranges_of(record["key"])["64 shards after a split"])
 
     @cases.needs_judges("pip")
     def test_python_aws_kinesis_agg(self):
