@@ -29,6 +29,10 @@ enum class Type : uint8_t {
   kExt
 };
 
+/// An ext that JSON mode makes of an integer beyond 64 bits: its decimal digits. From anybody else
+/// it is an ext without a meaning, like most; who takes it must know where the bytes come from.
+constexpr int8_t kExtDecimal = 100;
+
 /// kTruncated: more bytes are needed to know; kMalformed: the byte c1, which no value starts with.
 enum class Status : uint8_t { kOk, kTruncated, kMalformed };
 
@@ -44,6 +48,10 @@ struct Token {
 
   std::string_view bytes() const { return {body, count}; }
 };
+
+inline bool is_decimal(const Token& token) {
+  return token.type == Type::kExt && token.ext_type == kExtDecimal;
+}
 
 /// The lead bytes c0 to df, at `p`; not for others.
 Status read_tagged_header(const char*& p, const char* end, Token& token);

@@ -44,6 +44,7 @@ bool JsonExact::value(const char*& in, int depth) {
   if (token.type == Type::kArray) return array(in, token.count, depth + 1);
   if (token.type == Type::kMap) return map(in, token.count, depth + 1);
   if (token.type == Type::kStr || token.type == Type::kBin) return put_text(token.bytes());
+  if (decimals_ && is_decimal(token)) return put(token.bytes());
   char text[kScalarRoomBytes];
   const char* const end = put_scalar(token, mode_ == Utf8Mode::kRaw, text, counts_);
   return put({text, static_cast<size_t>(end - text)});

@@ -28,6 +28,8 @@ class JsonExact {
   FormatResult record(const char* in, const char* record_end, Utf8Mode mode, char* out,
                       char* limit);
 
+  void take_decimals(bool take) { decimals_ = take; }
+
   /// Of the last record that came to kOk.
   const ReplacedCounts& counts() const { return counts_; }
 
@@ -58,6 +60,7 @@ class JsonExact {
   char* limit_ = nullptr;
   bool time_due_ = false;
   bool tag_due_ = false;
+  bool decimals_ = false;
   FormatStatus stop_ = FormatStatus::kOk;
   ReplacedCounts counts_;
 };

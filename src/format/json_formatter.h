@@ -29,6 +29,13 @@ class JsonFormatter {
   /// The tag of the records to come. Invalid UTF-8 in it becomes U+FFFD.
   void set_tag(std::string_view tag) { injection_.set_tag(tag); }
 
+  /// Whether an ext of kExtDecimal in the records to come is an integer, to be written as its
+  /// digits. Never for what a client packed: the digits are not looked at.
+  void take_decimals(bool take) {
+    walk_.take_decimals(take);
+    exact_.take_decimals(take);
+  }
+
   /// Formats the value at `record`; `end` is the end of the input, not of the record. Bytes between
   /// the result's out_end and `out_limit` may be overwritten, nothing beyond. kNoSpace says exactly
   /// that the JSON of a whole record is longer than out_limit - out.

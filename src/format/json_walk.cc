@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "base/endian.h"
 #include "format/json_number.h"
@@ -229,6 +230,11 @@ JsonWalk::Cursor JsonWalk::other_value(Cursor at, const Input& input) {
   if (msgpack_token::read(at.in, input.end, token) != Status::kOk) return stopped();
   if (token.type == Type::kStr || token.type == Type::kBin) {
     return text<kMode>(at, input, token.bytes());
+  }
+  if (decimals_ && is_decimal(token)) {
+    if (static_cast<ptrdiff_t>(token.count) > input.soft - at.out) return stopped();
+    std::memcpy(at.out, token.body, token.count);
+    return {at.in, at.out + token.count};
   }
   at.out = put_scalar(token, kMode == Utf8Mode::kRaw, at.out, counts_);
   return at;

@@ -37,6 +37,8 @@ class JsonWalk {
   template <Utf8Mode kMode>
   End walk(const char* in, const char* end, char* out, char* limit);
 
+  void take_decimals(bool take) { decimals_ = take; }
+
   /// Of the last walk that was done.
   const ReplacedCounts& counts() const { return counts_; }
 
@@ -79,6 +81,7 @@ class JsonWalk {
   uint32_t tag_hash_;
   bool time_due_ = false;
   bool tag_due_ = false;
+  bool decimals_ = false;
   size_t maps_begun_ = 0;
   ReplacedCounts counts_;
   KeyFilter filter_;

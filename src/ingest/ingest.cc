@@ -118,7 +118,7 @@ Ingest::Admission Ingest::wait_for_room(buffer::Log& log) {
 // False: framing is lost, nothing of the message may be kept.
 bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryReader& reader,
                             uint64_t& stored) {
-  lane.begin_request(message.tag);
+  lane.begin_request(message.tag, message.decimals);
   input::Entry entry;
   uint64_t too_deep = 0;
   bool expanded = false;

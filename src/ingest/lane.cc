@@ -41,8 +41,9 @@ Lane::Lane(const config::Match& match, buffer::Log& log)
   target_.profile = &profile_;
 }
 
-void Lane::begin_request(std::string_view tag) {
+void Lane::begin_request(std::string_view tag, bool decimals) {
   formatter_.set_tag(tag);
+  formatter_.take_decimals(decimals);
   request_bytes_ = 0;
 }
 

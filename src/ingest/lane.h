@@ -36,8 +36,8 @@ class Lane {
     const char* record_end;  // null when it is not known
   };
 
-  /// A request's records follow; all carry this tag.
-  void begin_request(std::string_view tag);
+  /// A request's records follow; all carry this tag. `decimals`: as in input::Message.
+  void begin_request(std::string_view tag, bool decimals);
   Result encode(const char* record, const char* end, EventTime time);
   uint64_t request_bytes() const { return request_bytes_; }
   format::ReplacedCounts take_counts() { return formatter_.take_counts(); }

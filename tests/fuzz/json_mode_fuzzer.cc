@@ -5,19 +5,58 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "base/msgpack_token.h"
 #include "base/utf8.h"
 #include "input/forward/json_mode.h"
+#include "input/forward/json_rewriter.h"
+
+namespace {
+
+using nlohmann::json;
+
+// The library knows no integers beyond 64 bits: they are float64 to it.
+void read_decimals(json& value) {
+  if (value.is_binary()) {
+    CHECK(value.get_binary().subtype() == uint64_t{millrace::msgpack_token::kExtDecimal});
+    const auto& digits = value.get_binary();
+    value = std::strtod(std::string(digits.begin(), digits.end()).c_str(), nullptr);
+  } else if (value.is_structured()) {
+    for (json& part : value) read_decimals(part);
+  }
+}
+
+// Halves of surrogate pairs and numbers beyond float64: what the rewriter takes and the library
+// does not.
+bool is_taken_nonetheless(const json::exception& refused) {
+  return refused.id == 406 ||
+         std::string_view(refused.what()).find("surrogate") != std::string_view::npos;
+}
+
+void check_rewriter(std::string_view text) {
+  static millrace::input::JsonRewriter rewriter;
+  const bool rewritten = rewriter.rewrite(text);
+  try {
+    const json expected = json::parse(millrace::utf8_repaired(text));
+    CHECK(rewritten);
+    json read = json::from_msgpack(rewriter.output());
+    read_decimals(read);
+    CHECK(read == expected);
+  } catch (const json::exception& refused) {
+    CHECK(!rewritten || is_taken_nonetheless(refused));
+  }
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using millrace::input::JsonRewriter;
   using millrace::input::JsonSplitter;
   using Status = JsonSplitter::Status;
-  static JsonRewriter rewriter;
   if (size < 2) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
 
@@ -35,12 +74,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (status != Status::kValue) return 0;
 
-  const std::string_view value = text.substr(0, whole.size());
-  const std::string readable = millrace::utf8_repaired(value);
-  const nlohmann::json expected = nlohmann::json::parse(readable, nullptr, false);
-  const bool rewritten = rewriter.rewrite(value);
-  CHECK(rewritten == !expected.is_discarded());
-  if (!rewritten) return 0;
-  CHECK(nlohmann::json::from_msgpack(rewriter.output()) == expected);
+  check_rewriter(text.substr(0, whole.size()));
   return 0;
 }

@@ -181,6 +181,7 @@ void Connection::accept(const Step& step, bool settled) {
   const Decoded& decoded = step.decoded;
   context_.cells.add(metric_of(decoded.message.mode));
   if (decoded.odd_option) context_.cells.add(Metric::kOddChunkOption);
+  context_.cells.add(Metric::kReplacedValues, step.replaced_texts);
   std::string& acks = pending_.ack_buffer();
   if (!decoded.ack_value.empty()) {
     reader_.is_json() ? append_json_ack(acks, decoded.ack_value)

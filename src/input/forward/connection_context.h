@@ -19,7 +19,7 @@
 #include "input/forward/authenticator.h"
 #include "input/forward/handshake_message.h"
 #include "input/forward/inflate.h"
-#include "input/forward/json_mode.h"
+#include "input/forward/json_rewriter.h"
 #include "input/forward/message.h"
 #include "input/forward/message_reader.h"
 #include "input/forward/receive_buffer.h"

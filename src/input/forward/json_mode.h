@@ -3,14 +3,12 @@
 
 // JSON mode: a connection whose first byte is { or [ carries JSON values one after another
 // (Fluentd's in_forward; used by the Go logger with MarshalAsJSON). JsonSplitter finds where a
-// value ends while its bytes arrive, without looking at one twice; JsonRewriter turns a value into
-// MessagePack, and from there on it is a frame like any other.
-// Numbers: integers of 64 bits stay exact, longer ones become float64, because MessagePack has
-// nothing wider. Invalid UTF-8 is replaced by U+FFFD. No recursion; depth and size are bounded.
+// value ends while its bytes arrive, without looking at one twice; json_rewriter turns a value into
+// MessagePack, and from there on it is a frame like any other. No recursion; depth and size are
+// bounded.
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace millrace::input {
@@ -49,19 +47,6 @@ class JsonSplitter {
   bool in_string_ = false;
   bool escaped_ = false;
   bool complete_ = false;
-};
-
-/// One per loop thread: the MessagePack is made in one reused buffer.
-class JsonRewriter {
- public:
-  /// False on a syntax error. output() is the value, until the next call or trim().
-  bool rewrite(std::string_view json);
-  std::string_view output() const { return out_; }
-  /// Gives back the memory of an unusually large value.
-  void trim();
-
- private:
-  std::string out_;
 };
 
 }  // namespace millrace::input

@@ -28,6 +28,7 @@ struct Message {
   bool has_chunk = false;    // an ack is expected
   uint64_t size_option = 0;  // option `size`; a hint, never trusted
   bool has_size_option = false;
+  bool decimals = false;    // an ext of kExtDecimal in a record is an integer beyond 64 bits
   std::string_view peer;    // address of the peer as text, without port
   std::string_view client;  // what it called itself in the handshake; "" without one
 };

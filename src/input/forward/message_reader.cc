@@ -88,7 +88,11 @@ Step MessageReader::next_value(std::string_view bytes, ReaderTools tools) {
   FrameSplitter splitter(std::numeric_limits<uint32_t>::max());
   CHECK(splitter.scan(frame) == FrameSplitter::Status::kFrame);
   judge(step, frame, splitter.layout(), tools);
-  step.decoded.message.mode = Mode::kJson;
+  // Not of a payload that the client packed itself: its exts are the client's.
+  Message& message = step.decoded.message;
+  message.decimals = message.mode == Mode::kMessage || message.mode == Mode::kForward;
+  message.mode = Mode::kJson;
+  step.replaced_texts = tools.json.replaced_texts();
   return step;
 }
 

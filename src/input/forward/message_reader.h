@@ -14,6 +14,7 @@
 #include "input/forward/frame_splitter.h"
 #include "input/forward/inflate.h"
 #include "input/forward/json_mode.h"
+#include "input/forward/json_rewriter.h"
 #include "input/forward/message_decoder.h"
 
 namespace millrace::input {
@@ -37,7 +38,8 @@ struct Step {
   Decoded decoded;    // kMessage, kDropped
   metrics::Metric dropped = metrics::Metric::kDiscardedMessage;
   CloseReason reason = CloseReason::kMalformed;
-  const char* protocol = "";  // of CloseReason::kForeign
+  const char* protocol = "";    // of CloseReason::kForeign
+  uint64_t replaced_texts = 0;  // strings of JSON mode that were not all text
 };
 
 class MessageReader {

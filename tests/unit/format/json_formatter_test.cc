@@ -97,6 +97,32 @@ TEST(JsonFormatter, CountsExtensionsWithoutAMeaning) {
   EXPECT_EQ(formatter.take_counts().ext, 0U);
 }
 
+TEST(JsonFormatter, WritesDecimalsOnlyWhenToldSo) {
+  const std::string digits(100, '7');
+  const std::string decimal = pack::ext(msgpack_token::kExtDecimal, digits);
+  const std::string record = with_value(pack::fixarray(2) + decimal + pack::fixmap(1) +
+                                        pack::str("n") + pack::ext(100, "-12345678901234567890"));
+  const std::string json = "{\"v\":[" + digits + ",{\"n\":-12345678901234567890}]}";
+  const std::string twice =
+      pack::fixmap(2) + pack::str("v") + pack::nil() + pack::str("v") + decimal;
+  JsonFormatter formatter(plain_options());
+  formatter.take_decimals(true);
+  EXPECT_EQ(formatted(formatter, record), json);
+  EXPECT_EQ(formatted(formatter, record, kTestTime, json.size()), json);
+  EXPECT_EQ(formatted(formatter, record, kTestTime, json.size() - 1), "no space");
+  EXPECT_EQ(formatted(formatter, twice), "{\"v\":" + digits + "}");
+  const std::string long_digits(1'000'000, '9');
+  EXPECT_EQ(formatted(formatter, with_value(pack::with_size(0xc9, long_digits.size(), 4) + "\x64" +
+                                            long_digits)),
+            "{\"v\":" + long_digits + "}");
+  EXPECT_EQ(formatter.take_counts().ext, 0U);
+
+  formatter.take_decimals(false);
+  EXPECT_EQ(formatted(formatter, record), "{\"v\":[null,{\"n\":null}]}");
+  EXPECT_EQ(formatted(formatter, twice), "{\"v\":null}");
+  EXPECT_EQ(formatter.take_counts().ext, 3U);
+}
+
 TEST(JsonFormatter, ReplacesWhatJsonCannotSayAndCountsIt) {
   JsonFormatter formatter(plain_options());
   EXPECT_EQ(formatted(formatter, with_value(pack::float64(std::nan("")))), "{\"v\":null}");

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "input/forward/message_reader.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/bytes.h"
+
+namespace millrace::input {
+namespace {
+
+using test::hex;
+
+class Reading : public ::testing::Test {
+ protected:
+  Step read(std::string_view bytes) {
+    MessageReader reader(uint64_t{1} << 20, true);
+    return reader.next(bytes, {inflater_, rewriter_});
+  }
+
+  Inflater inflater_{uint64_t{1} << 20};
+  JsonRewriter rewriter_;
+};
+
+TEST_F(Reading, DecimalsAreOnlyOfJsonThatTheReaderHasWritten) {
+  for (const std::string json : {"[\"t\",1,{\"n\":1}]", "[\"t\",[[1,{\"n\":1}]]]"}) {
+    EXPECT_TRUE(read(json).decoded.message.decimals) << json;
+  }
+  // The client has packed these itself.
+  EXPECT_FALSE(read("[\"t\",\"packed\"]").decoded.message.decimals);
+  EXPECT_FALSE(read(hex("93 a1 74 01 81 a1 6e c7 01 64 37")).decoded.message.decimals);
+}
+
+TEST_F(Reading, TextsThatWereReplacedAreTold) {
+  const Step step = read("[\"t\",1,{\"n\":\"\\ud800\"},{\"chunk\":\"\xff\"}]");
+  ASSERT_EQ(step.kind, Step::Kind::kMessage);
+  EXPECT_EQ(step.replaced_texts, 2u);
+  EXPECT_EQ(step.decoded.message.chunk, "\xef\xbf\xbd");
+}
+
+}  // namespace
+}  // namespace millrace::input
