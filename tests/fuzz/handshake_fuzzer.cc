@@ -33,10 +33,37 @@ millrace::config::Security security(bool users) {
   return out;
 }
 
-const input::Authenticator& authenticator(bool users) {
-  static const auto plain = input::Authenticator::make(security(false), {});
-  static const auto asking = input::Authenticator::make(security(true), {});
-  return users ? **asking : **plain;
+// Nobody but the clients of the rule is known; the name needs the longest form of a string.
+millrace::config::Security closed_security() {
+  millrace::config::Security out = security(false);
+  out.self_hostname = std::string(300, 'h');
+  out.allow_anonymous_source = false;
+  return out;
+}
+
+// What the first byte of an input chooses.
+struct Server {
+  bool users;
+  bool closed;
+  bool inside;  // the client is one of the rule
+
+  const char* peer() const { return inside ? "10.1.2.3" : "::1"; }
+  const input::Authenticator& authenticator() const {
+    static const auto open = input::Authenticator::make(security(false), {});
+    static const auto asking = input::Authenticator::make(security(true), {});
+    static const auto strict = input::Authenticator::make(closed_security(), {});
+    return closed ? **strict : users ? **asking : **open;
+  }
+};
+
+// A client can read what it is greeted with.
+void check_helo(const input::Challenge& challenge) {
+  const std::string helo = input::helo(challenge);
+  const char* p = helo.data();
+  CHECK(token::skip(p, p + helo.size()) == token::Status::kOk && p == helo.data() + helo.size());
+  for (const auto& secret : {challenge.nonce, challenge.salt}) {
+    CHECK(helo.find(std::string(secret.data(), secret.size())) != std::string::npos);
+  }
 }
 
 void check_pong(const std::string& pong) {
@@ -54,18 +81,19 @@ void check_admitted(std::string_view bytes, const input::Handshake::Step& step,
   CHECK(step.hostname == ping->hostname);
 }
 
-input::Handshake::Step run(std::string_view bytes, size_t piece, bool users, bool inside) {
+input::Handshake::Step run(std::string_view bytes, size_t piece, const Server& server) {
   const input::Challenge challenge{};
-  input::Handshake handshake(authenticator(users), challenge);
+  input::Handshake handshake(server.authenticator(), challenge);
   input::Handshake::Step step;
   for (size_t end = 0; end < bytes.size() && step.kind == Kind::kNeedMore;) {
     end = std::min(bytes.size(), end + piece);
     // In memory of exactly this size, so that a step too far is noticed.
     const std::string arrived(bytes.substr(0, end));
-    step = handshake.take(arrived, inside ? "10.1.2.3" : "::1");
+    step = handshake.take(arrived, server.peer());
     CHECK(step.kind != Kind::kNeedMore || end < input::Handshake::kPingBytesMax);
   }
   CHECK(step.size <= bytes.size());
+  CHECK(step.kind != Kind::kEstablished || server.inside || !server.closed);
   if (step.kind == Kind::kEstablished) check_admitted(bytes, step, challenge);
   if (step.kind != Kind::kNeedMore && step.reason != input::CloseReason::kForeign) {
     check_pong(step.pong);
@@ -77,12 +105,16 @@ input::Handshake::Step run(std::string_view bytes, size_t piece, bool users, boo
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
-  const bool users = (data[0] & 16) != 0;
-  const bool inside = (data[0] & 32) != 0;
+  const Server server{
+      .users = (data[0] & 16) != 0, .closed = (data[0] & 64) != 0, .inside = (data[0] & 32) != 0};
   const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
-  const auto whole = run(bytes, bytes.size() + 1, users, inside);
-  const auto pieces = run(bytes, 1 + data[0] % 16, users, inside);
+  const auto whole = run(bytes, bytes.size() + 1, server);
+  const auto pieces = run(bytes, 1 + data[0] % 16, server);
   CHECK(whole.kind == pieces.kind);
   CHECK(whole.pong == pieces.pong && whole.size == pieces.size);
+  input::Challenge challenge{};
+  bytes.substr(0, 16).copy(challenge.nonce.data(), 16);
+  bytes.substr(std::min<size_t>(bytes.size(), 16), 16).copy(challenge.salt.data(), 16);
+  check_helo(challenge);
   return 0;
 }

@@ -76,6 +76,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const PositionLine& line : facts.removed) {
     check_written_again(line, crc);
+    if (line.removed_epoch() > UINT32_MAX) continue;
+    const PositionLine made =
+        make_removed_line(line.chunk_seq, static_cast<uint32_t>(line.removed_epoch()),
+                          line.removed_end_lsn(), line.milliseconds);
+    CHECK(made.id == line.id && made.chunk_seq == line.chunk_seq && made.kind == line.kind);
   }
   CHECK(PositionFile::begin(files, "/log", PositionHeader{.uuid = found.uuid}, std::move(kept)));
   files.forget_reserved();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as the groups of a segment, as they are or with every CRC made right: no group out of
-// order or past the end, no frame whose payload does not hold, and the same answer every time.
+// order or past the end, no frame whose payload does not hold, the same answer every time, and the
+// writer makes the same headers of what was read. The same bytes as a segment's own header.
 // The first byte chooses: 1 = make the CRCs right, 2 = the segment starts at a high lsn.
 
 #include <cstddef>
@@ -36,6 +37,35 @@ void check_payload(const ScannedFrame& frame, const std::string& payload) {
   }
 }
 
+// What was read is all there is: written again it is the same bytes.
+void check_header(const GroupHeader& header, std::string_view there, const LogCrc& crc) {
+  char again[kGroupHeaderBytes];
+  encode(header, again);
+  stamp_group(again, crc, header.epoch, header.commit_lsn, header.flags);
+  CHECK(std::string_view(again, sizeof again) == there.substr(0, sizeof again));
+}
+
+void check_header(FrameHeader header, std::string_view there, const LogCrc& crc) {
+  char again[kFrameHeaderBytes];
+  encode(header, crc, again);
+  CHECK(std::string_view(again, sizeof again) == there.substr(0, sizeof again));
+}
+
+// Bytes behind the output's id and those that are reserved may be anything.
+void check_segment_header(std::string bytes) {
+  bytes.resize(kSegmentHeaderBytes);
+  bytes.replace(0, kSegmentMagic.size(), kSegmentMagic);
+  millrace::testing::forge_segment_header(bytes, LogCrc::of(bytes.substr(16, 16)));
+  SegmentHeader header;
+  if (decode(bytes, header) != HeaderState::kValid) return;
+  SegmentHeader again;
+  CHECK(decode(encode(header), again) == HeaderState::kValid);
+  CHECK(again.uuid == header.uuid && again.output_id == header.output_id);
+  CHECK(again.base_lsn == header.base_lsn && again.epoch == header.epoch);
+  CHECK(again.worker_id == header.worker_id && again.capacity == header.capacity);
+  CHECK(again.created_us == header.created_us && again.key_seed == header.key_seed);
+}
+
 class Segment {
  public:
   Segment(std::string groups, uint64_t base_lsn)
@@ -54,6 +84,7 @@ class Segment {
         frame.lsn - base_lsn_ + kSegmentHeaderBytes + kFrameHeaderBytes,
         frame.header.payload_bytes);
     CHECK(crc_(payload) == frame.header.payload_crc);
+    check_header(frame.header, at(frame.lsn), crc_);
     auto read = scanner.payload(frame);
     CHECK(read && *read && **read == payload);
     check_payload(frame, **read);
@@ -72,6 +103,7 @@ class Segment {
         const uint64_t end = (*group)->header.end_lsn();
         CHECK((*group)->header.lsn == from && end <= reader.lsn() && reader.lsn() > from);
         CHECK((*group)->frames.size() == (*group)->header.frames);
+        check_header((*group)->header, at(from), crc_);
         for (const ScannedFrame& frame : (*group)->frames) {
           if (check_payloads) check_frame(other, frame, from, end);
         }
@@ -96,6 +128,10 @@ class Segment {
   }
 
  private:
+  std::string_view at(uint64_t lsn) const {
+    return std::string_view(bytes_).substr(lsn - base_lsn_ + kSegmentHeaderBytes);
+  }
+
   const std::string bytes_;
   const uint64_t base_lsn_;
   const LogCrc crc_ = LogCrc::of(kUuid);
@@ -122,6 +158,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const uint64_t base_lsn = (data[0] & 2) != 0 ? kHighLsn : 0;
   std::string groups(reinterpret_cast<const char*>(data) + 1, size - 1);
+  check_segment_header(groups);
   if ((data[0] & 1) != 0) groups = forged(std::move(groups), base_lsn);
   Segment segment(std::move(groups), base_lsn);
   const size_t strict = segment.walk(true);
