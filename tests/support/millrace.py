@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 
+import metric_rows
 from cases import REPOSITORY
 from position_file import find_positions
 from strict_kinesis import DEFAULT_CREDENTIALS
@@ -73,8 +74,8 @@ def local_match(path=None, *, buffer=None, **options):
 
 
 class ControlConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
+    def __init__(self, path, seconds):
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self):
@@ -94,7 +95,7 @@ class Millrace:
         self.port = None
         self._environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": KEY_ID,
                              "AWS_SECRET_ACCESS_KEY": SECRET, **(environment or {})}
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"):
             if name in os.environ:
                 self._environment[name] = os.environ[name]
         self._process = None
@@ -155,6 +156,7 @@ class Millrace:
 
     def stop(self, seconds=60):
         """SIGTERM; returns the exit code."""
+        self._note_metrics()
         self._process.terminate()
         return self.wait_exit(seconds)
 
@@ -168,11 +170,18 @@ class Millrace:
     def is_alive(self):
         return self._process is not None and self._process.poll() is None
 
+    def _note_metrics(self):
+        """For the account of the rows that tests hit; nothing if it cannot tell, for it may hang."""
+        if metric_rows.is_wanted():
+            with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
+                parse_metrics(self._ask("GET", "/metrics", seconds=3))
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         if self.is_alive():
+            self._note_metrics()
             self.kill()
         # A binary built with a sanitizer goes on after some of its reports.
         report = SANITIZER_REPORT.search(self.log())
@@ -187,8 +196,8 @@ class Millrace:
                 return file.read()
         return ""
 
-    def _ask(self, method, path):
-        connection = ControlConnection(os.path.join(self.root, "control.sock"))
+    def _ask(self, method, path, seconds=30):
+        connection = ControlConnection(os.path.join(self.root, "control.sock"), seconds)
         try:
             connection.request(method, path)
             reply = connection.getresponse()
@@ -283,6 +292,7 @@ def parse_metrics(text):
                 key, _, text_value = label.partition("=")
                 pairs.append((key, text_value.strip('"')))
         found[(name, tuple(sorted(pairs)))] = float(value)
+    metric_rows.note(found)
     return found
 
 
