@@ -40,7 +40,7 @@ class ScriptedOutput : public output::Output {
   }
 
   std::deque<Outcome> answers;
-  bool resent = false;  // said with each answer
+  bool resent = false;                          // said with each answer
   std::function<void()> before_answer = [] {};  // on the flush thread
 
  private:
