@@ -17,7 +17,6 @@
 namespace millrace::log {
 namespace {
 
-constexpr size_t kValueBytesMax = 512;
 constexpr int kLinesPerWindow = 10;
 constexpr auto kWindow = std::chrono::seconds(10);
 
@@ -80,19 +79,38 @@ std::string timestamp() {
                      ms % 1000);
 }
 
+// The character of a valid UTF-8 sequence (RFC 3629, section 3).
+uint32_t code_point(std::string_view sequence) {
+  const auto lead = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return lead;
+  uint32_t code = lead & (0xffU >> (sequence.size() + 1));
+  for (const char c : sequence.substr(1))
+    code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  return code;
+}
+
+// Moves the cursor, ends a line or turns the direction of writing: the C0 and C1 controls, DEL, the
+// separators and the bidirectional controls of Unicode (15.0, sections 23.1 and 23.2).
+bool is_control(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
+         code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 // A string as it may stand between double quotes in JSON; what came from outside can hold anything.
 std::string escaped(std::string_view value) {
-  const std::string text = utf8_repaired(value.substr(0, kValueBytesMax));
+  const std::string text = utf8_repaired(value.substr(0, Field::kBytesMax));
+  const char* const end = text.data() + text.size();
   std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  for (const char* p = text.data(); p < end;) {
+    const std::string_view sequence(p, utf8_sequence_size(p, end));
+    const uint32_t code = code_point(sequence);
+    if (is_control(code)) {
+      out += fmt::format("\\u{:04x}", code);
     } else {
-      out += c;
+      if (code == '"' || code == '\\') out += '\\';
+      out += sequence;
     }
+    p += sequence.size();
   }
   out += '"';
   return out;

@@ -7,6 +7,7 @@
 // The only global of the program. All functions may be called from any thread.
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -17,15 +18,19 @@ namespace millrace::log {
 enum class Level { kTrace, kDebug, kInfo, kWarn, kError };
 enum class Format { kText, kJson };
 
-/// One `key=value`. A string value is escaped and cut at 512 bytes when it is written.
+/// One `key=value`. A string value is cut at kBytesMax and escaped when it is written, so that
+/// nothing from outside can make a line, move a cursor or fill a disk.
 struct Field {
   std::string_view key;
   std::string text;
   bool quoted = false;  // a string, not a number or a truth value
 
-  Field(std::string_view k, std::string_view value) : key(k), text(value), quoted(true) {}
-  Field(std::string_view k, const std::string& value) : key(k), text(value), quoted(true) {}
-  Field(std::string_view k, const char* value) : key(k), text(value), quoted(true) {}
+  static constexpr size_t kBytesMax = 512;
+
+  Field(std::string_view k, std::string_view value)
+      : key(k), text(value.substr(0, kBytesMax)), quoted(true) {}
+  Field(std::string_view k, const std::string& value) : Field(k, std::string_view(value)) {}
+  Field(std::string_view k, const char* value) : Field(k, std::string_view(value)) {}
   Field(std::string_view k, bool value) : key(k), text(value ? "true" : "false") {}
   template <std::integral T>
   requires(!std::same_as<T, bool>) Field(std::string_view k, T value)
