@@ -10,6 +10,7 @@
 #include "admin/control_socket.h"
 #include "app/exit_code.h"
 #include "app/left_logs.h"
+#include "app/open_files.h"
 #include "app/service_manager.h"
 #include "base/log.h"
 #include "metrics/exposition.h"
@@ -50,7 +51,7 @@ int run(const config::Loaded& loaded) {
     log::warn("config", "configuration",
               {{"warning", warning.what}, {"file", warning.file}, {"line", warning.line}});
   }
-  App app(config);
+  App app(fit_connections(config, raise_open_files()));
   return app.run();
 }
 
