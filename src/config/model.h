@@ -56,6 +56,7 @@ struct Security {
   std::string shared_key;     // secret; may be empty
   bool user_auth = false;
   bool allow_anonymous_source = true;  // peers that no client rule names
+  uint64_t handshake_timeout_ms = 10'000;
   std::vector<SecurityUser> users;
   std::vector<SecurityClient> clients;  // the first that fits a peer counts
 
@@ -68,11 +69,15 @@ struct ForwardSource {
   uint16_t port = 24224;  // 0: any free port
   uint64_t frame_limit = 64ULL << 20;
   uint64_t connection_limit = 10'000;            // of all workers together
+  uint64_t connection_limit_per_source = 0;      // of each worker; 0: none
   uint64_t receive_memory_limit = 128ULL << 20;  // of each worker
   uint64_t frame_timeout_ms = 60'000;
+  uint64_t frame_rate_min = 64;  // bytes a second; 0: none
+  uint64_t idle_timeout_ms = 0;  // 0: never
   uint64_t decompression_size_limit = 256ULL << 20;
-  bool json = true;                  // never with security
-  std::optional<Security> security;  // none: whoever connects may send
+  uint64_t decompression_ratio_limit = 1000;  // above 16 MiB; 0: none
+  bool json = true;                           // never with security
+  std::optional<Security> security;           // none: whoever connects may send
 
   friend bool operator==(const ForwardSource&, const ForwardSource&) = default;
 };

@@ -37,6 +37,16 @@ constexpr Option kSecurity[] = {
      .default_text = "true",
      .help = "Whether a client may connect that no [[source.security.client]] names.",
      .set = set_member<Security, &Security::allow_anonymous_source>},
+    {.name = "handshake_timeout",
+     .type = Type::kDuration,
+     .default_text = "10s",
+     .min = 1000,
+     .max = 60'000,
+     .help =
+         "How long a client may take for the whole handshake. After ten wrong keys or passwords "
+         "from one address (of IPv6: one /64 network) one a second of its handshakes is "
+         "judged, and those whose turn would not come in this time are closed.",
+     .set = set_member<Security, &Security::handshake_timeout_ms>},
 };
 
 constexpr Option kUser[] = {

@@ -7,13 +7,15 @@ namespace millrace::input {
 
 const CloseReasonInfo& info_of(CloseReason reason) {
   using metrics::Metric;
-  static constexpr std::array<CloseReasonInfo, 17> kReasons = {{
+  static constexpr std::array<CloseReasonInfo, 21> kReasons = {{
       {Metric::kClosedForeign, "closed: the client speaks another protocol"},
       {Metric::kClosedMalformed, "closed: the bytes are not a forward message"},
       {Metric::kClosedMalformed, "closed: the value is not a forward message"},
       {Metric::kClosedFrameLimit, "closed: a message is over frame_limit"},
       {Metric::kClosedInflate, "closed: a compressed payload does not unpack"},
       {Metric::kClosedInflate, "closed: a payload unpacks to more than decompression_size_limit"},
+      {Metric::kClosedInflateRatio,
+       "closed: a payload unpacks to more than decompression_ratio_limit times its size"},
       {Metric::kClosedCompression, "closed: unknown value of the option compressed"},
       {Metric::kClosedFrameTimeout,
        "closed: a message was begun and not finished in frame_timeout"},
@@ -27,6 +29,12 @@ const CloseReasonInfo& info_of(CloseReason reason) {
       {Metric::kClosedSharedKey, "closed: the client has another shared_key"},
       {Metric::kClosedUser, "closed: wrong user name or password, or a user not allowed there"},
       {Metric::kClosedHandshakeTimeout, "closed: the client did not answer the handshake in time"},
+      {Metric::kClosedGuesses,
+       "closed: too many wrong keys or passwords from this address; one a second is judged"},
+      {Metric::kClosedFrameRate, "closed: a message comes slower than frame_rate_min"},
+      {Metric::kClosedMadeRoom,
+       "closed: made room for another client, because it had sent no message and connection_limit "
+       "is reached"},
   }};
   return kReasons[static_cast<size_t>(reason)];
 }

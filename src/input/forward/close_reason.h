@@ -17,6 +17,7 @@ enum class CloseReason : uint8_t {
   kFrameLimit,          // longer than frame_limit
   kInflateCorrupt,      // the payload does not unpack
   kInflateLimit,        // it unpacks to more than decompression_size_limit
+  kInflateRatio,        // it unpacks to more than decompression_ratio_limit times its size
   kUnknownCompression,  // option `compressed` names something else
   kFrameTimeout,        // a frame was begun and not finished
   kOverflow,            // the buffer is full and does not wait
@@ -28,6 +29,9 @@ enum class CloseReason : uint8_t {
   kSharedKeyMismatch,
   kUserMismatch,      // user name or password
   kHandshakeTimeout,  // no whole PING in time
+  kTooManyGuesses,    // its address has tried too many keys or passwords
+  kFrameRate,         // a frame comes slower than frame_rate_min
+  kMadeRoom,          // connection_limit is reached and it had sent no message
 };
 
 struct CloseReasonInfo {

@@ -47,10 +47,12 @@ Connection::Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream,
       context_(context),
       reader_(context.source.frame_limit, context.source.json && !context.source.security),
       buffer_(context.pool),
+      frame_rate_(context.source.frame_rate_min, context.source.frame_timeout_ms),
       opened_ms_(context.loop.now_ms()),
       progress_ms_(opened_ms_) {
   context_.cells.add(Metric::kConnections);
   context_.cells.add(Metric::kConnectionsTotal);
+  context_.newcomers.add(id_);
   stream_->set_owner(this);
   stream_->start_reading();
   if (context_.gate.authenticator != nullptr) begin_handshake();
@@ -60,6 +62,8 @@ Connection::~Connection() {
   buffer_.clear();
   account();
   context_.memory.finished(id_);
+  context_.newcomers.remove(id_);
+  context_.sources.disconnect(stream_->peer_address());
   if (pauses_ != 0) context_.cells.subtract(Metric::kPausedConnections);
   context_.cells.subtract(Metric::kConnections);
 }
@@ -70,6 +74,7 @@ event::ReadBuffer Connection::read_buffer() {
     // What comes may be the begin of a frame that then has to wait.
     asked_ =
         context_.memory.exceeded() ? ReceiveMemory::kSmallBytes : ConnectionContext::kReadBytes;
+    if (handshake_ != nullptr) asked_ = Handshake::kPingBytesMax - buffer_.size();
     return {context_.read_area(), asked_};
   }
   buffer_.make_room(reader_.bytes_needed());
@@ -89,6 +94,9 @@ void Connection::on_read(size_t bytes) {
   last_read_ns_ = steady_ns();
   progress_ms_ = context_.loop.now_ms();
   quiet_ = false;
+  if (newcomer_) context_.newcomers.heard(id_);
+  if (buffer_.empty()) frame_rate_.restart(progress_ms_);
+  frame_rate_.received(bytes);
   if (direct_) {
     buffer_.commit(bytes);
     work_on_buffer();
@@ -134,6 +142,7 @@ size_t Connection::take_messages(std::string_view bytes) {
       close_because(step.reason, step.protocol);
       break;
     }
+    if (step.kind != Step::Kind::kNothing) prove();
     if (step.kind == Step::Kind::kMessage && !offer(step)) break;
     if (step.kind == Step::Kind::kDropped) {
       context_.cells.add(step.dropped);
@@ -146,8 +155,16 @@ size_t Connection::take_messages(std::string_view bytes) {
   // Also of a payload that was refused: nobody may come for a long time.
   context_.inflater.trim();
   context_.json.trim();
-  if (used > 0) context_.memory.finished(id_);
+  if (used > 0) {
+    context_.memory.finished(id_);
+    frame_rate_.restart(context_.loop.now_ms());
+  }
   return used;
+}
+
+// From here on nobody else gets its place.
+void Connection::prove() {
+  if (std::exchange(newcomer_, false)) context_.newcomers.remove(id_);
 }
 
 // False: the message was not taken, and nothing behind it may be.
@@ -295,6 +312,7 @@ void Connection::unpause(Pause pause) {
   if (pauses_ == 0) return;
   pauses_ = static_cast<uint8_t>(pauses_ & ~pause);
   progress_ms_ = context_.loop.now_ms();
+  frame_rate_.restart(progress_ms_);
   if (pauses_ == 0) context_.cells.subtract(Metric::kPausedConnections);
 }
 

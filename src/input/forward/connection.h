@@ -18,6 +18,7 @@
 #include "event/tcp_stream.h"
 #include "input/forward/close_reason.h"
 #include "input/forward/connection_context.h"
+#include "input/forward/frame_rate.h"
 #include "input/forward/handshake.h"
 #include "input/forward/message.h"
 #include "input/forward/message_reader.h"
@@ -53,6 +54,9 @@ class Connection final : private event::StreamOwner {
   /// For a stop: no further messages; finishes when those handed over are answered.
   void cut_off();
 
+  /// Closes at once, because another client needs the place of one that has shown nothing.
+  void make_room();
+
   /// Nothing more will happen: the listener may end it.
   bool gone() const { return state_ == State::kGone; }
 
@@ -65,7 +69,13 @@ class Connection final : private event::StreamOwner {
     kGone
   };
   // Why reading stands still; several may hold at once.
-  enum Pause : uint8_t { kForRoom = 1, kForMemory = 2, kForAcks = 4, kForWriting = 8 };
+  enum Pause : uint8_t {
+    kForRoom = 1,
+    kForMemory = 2,
+    kForAcks = 4,
+    kForWriting = 8,
+    kForTurn = 16
+  };
 
   event::ReadBuffer read_buffer() override;
   void on_read(size_t bytes) override;
@@ -77,6 +87,9 @@ class Connection final : private event::StreamOwner {
   bool takes_messages() const { return state_ == State::kOpen || state_ == State::kEnded; }
   void begin_handshake();
   size_t shake_hands(std::string_view bytes);
+  bool take_turn();
+  void turn_came();
+  void prove();
   size_t take_messages(std::string_view bytes);
   bool offer(const Step& step);
   void accept(const Step& step, bool settled);
@@ -86,8 +99,9 @@ class Connection final : private event::StreamOwner {
   void wait_for_memory();
   void flush_acks();
   void close_because(CloseReason reason, const char* protocol = "");
+  void end_if_idle(uint64_t now_ms);
   /// Which deadline has passed.
-  std::optional<CloseReason> overdue(uint64_t now_ms) const;
+  std::optional<CloseReason> overdue(uint64_t now_ms);
   void end_reading();
   void drop_buffer();
   void count_cut_short();
@@ -102,6 +116,7 @@ class Connection final : private event::StreamOwner {
   ConnectionContext& context_;
   std::unique_ptr<Handshake> handshake_;  // until it is done; null as well where none is asked for
   std::string client_;                    // what the client called itself in it
+  uint64_t turn_ms_ = 0;                  // when it may be judged; 0: no turn was asked for
   MessageReader reader_;
   ReceiveBuffer buffer_;  // bytes not dealt with yet
   PendingAcks pending_;
@@ -112,9 +127,11 @@ class Connection final : private event::StreamOwner {
   bool yields_ = false;         // reads on after the others had their turn
   bool attention_ = false;      // its id is in the context's list
   bool last_message_ = false;   // finish_after_message() was called
+  bool newcomer_ = true;        // has shown nothing yet
   bool quiet_ = false;          // nothing read since finish_if_quiet()
   size_t accounted_bytes_ = 0;  // what the context's memory knows of
   uint64_t last_read_ns_ = 0;   // when the bytes in buffer_ had all come
+  FrameRate frame_rate_;
   const uint64_t opened_ms_;
   uint64_t progress_ms_;           // the client sent something, or may go on sending, since
   uint64_t blocked_since_ms_ = 0;  // written bytes wait for the client to read; 0: none

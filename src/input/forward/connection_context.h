@@ -22,8 +22,10 @@
 #include "input/forward/json_rewriter.h"
 #include "input/forward/message.h"
 #include "input/forward/message_reader.h"
+#include "input/forward/newcomers.h"
 #include "input/forward/receive_buffer.h"
 #include "input/forward/receive_memory.h"
+#include "input/forward/source_limits.h"
 #include "metrics/metrics.h"
 
 namespace millrace::input {
@@ -32,7 +34,6 @@ namespace millrace::input {
 struct Gate {
   const Authenticator* authenticator = nullptr;  // none: whoever connects may send
   std::function<Challenge()> new_challenge = random_challenge;
-  uint64_t deadline_ms = 10'000;  // for the whole handshake
 };
 
 struct ConnectionContext {
@@ -50,8 +51,9 @@ struct ConnectionContext {
         source(std::move(its_source)),
         ack_deadline_ms(its_ack_deadline_ms),
         gate(std::move(its_gate)),
-        inflater(source.decompression_size_limit),
+        inflater(source.decompression_size_limit, source.decompression_ratio_limit),
         memory(source.receive_memory_limit),
+        sources(source.connection_limit_per_source),
         read_block(pool.take(kHeadroomBytes + kReadBytes)),
         end_of_turn(loop, event::TurnStage::kInput, std::move(at_end_of_turn)) {}
 
@@ -68,6 +70,8 @@ struct ConnectionContext {
   JsonRewriter json;
   BufferPool pool;
   ReceiveMemory memory;
+  SourceLimits sources;
+  Newcomers newcomers;
   Block read_block;
   std::vector<uint64_t> attention;  // have acks due, work to go on with, or are gone
   std::deque<uint64_t> waiting;     // keep a message that the receiver had no room for

@@ -16,6 +16,31 @@ using metrics::Metric;
 constexpr uint64_t kDrainMs = 1000;
 constexpr uint64_t kNsPerMs = 1'000'000;
 
+// The option that a client has met, and that its operator may want to raise.
+struct Limit {
+  const char* name = nullptr;
+  uint64_t value = 0;
+};
+
+Limit limit_of(CloseReason reason, const config::ForwardSource& source) {
+  switch (reason) {
+    case CloseReason::kFrameLimit:
+      return {"frame_limit", source.frame_limit};
+    case CloseReason::kInflateLimit:
+      return {"decompression_size_limit", source.decompression_size_limit};
+    case CloseReason::kInflateRatio:
+      return {"decompression_ratio_limit", source.decompression_ratio_limit};
+    case CloseReason::kFrameTimeout:
+      return {"frame_timeout_ms", source.frame_timeout_ms};
+    case CloseReason::kFrameRate:
+      return {"frame_rate_min", source.frame_rate_min};
+    case CloseReason::kMadeRoom:
+      return {"connection_limit", source.connection_limit};
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 void Connection::on_end() {
@@ -68,9 +93,9 @@ void Connection::close_because(CloseReason reason, const char* protocol) {
   if (reason == CloseReason::kNotMessage) context_.cells.add(Metric::kDiscardedMessage);
   if (reason == CloseReason::kForeign) {
     log::warn("input", info.message, {{"peer", stream_->peer_address()}, {"protocol", protocol}});
-  } else if (reason == CloseReason::kFrameLimit) {
+  } else if (const Limit limit = limit_of(reason, context_.source); limit.name != nullptr) {
     log::warn("input", info.message,
-              {{"peer", stream_->peer_address()}, {"frame_limit", context_.source.frame_limit}});
+              {{"peer", stream_->peer_address()}, {limit.name, limit.value}});
   } else if (!client_.empty()) {
     log::warn("input", info.message, {{"peer", stream_->peer_address()}, {"client", client_}});
   } else {
@@ -79,7 +104,7 @@ void Connection::close_because(CloseReason reason, const char* protocol) {
   end_reading();
 }
 
-std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
+std::optional<CloseReason> Connection::overdue(uint64_t now_ms) {
   const uint64_t timeout_ms = context_.source.frame_timeout_ms;
   const uint64_t deadline_ms = context_.ack_deadline_ms;
   const bool kept = takes_messages() && (pauses_ & kForRoom) != 0;
@@ -88,20 +113,43 @@ std::optional<CloseReason> Connection::overdue(uint64_t now_ms) const {
       (!pending_.empty() && now_ms > pending_.arrived_ns(0) / kNsPerMs + deadline_ms)) {
     return CloseReason::kAckDeadline;
   }
-  if (handshake_ != nullptr && state_ == State::kOpen &&
-      now_ms > opened_ms_ + context_.gate.deadline_ms) {
+  if (handshake_ != nullptr && turn_ms_ == 0 && state_ == State::kOpen &&
+      now_ms > opened_ms_ + context_.source.security->handshake_timeout_ms) {
     return CloseReason::kHandshakeTimeout;
   }
-  if (state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) return std::nullopt;
+  if (handshake_ != nullptr || state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) {
+    return std::nullopt;
+  }
   // Whom the others wait for has so long for the whole frame, else for its next byte.
   const bool hogs = now_ms > timeout_ms && context_.memory.awaits(id_, now_ms - timeout_ms);
   if (hogs || now_ms > progress_ms_ + timeout_ms) return CloseReason::kFrameTimeout;
+  if (frame_rate_.too_slow(now_ms)) return CloseReason::kFrameRate;
   return std::nullopt;
+}
+
+void Connection::end_if_idle(uint64_t now_ms) {
+  const uint64_t timeout_ms = context_.source.idle_timeout_ms;
+  const bool idle = timeout_ms > 0 && state_ == State::kOpen && handshake_ == nullptr &&
+                    pauses_ == 0 && buffer_.empty() && pending_.empty() &&
+                    now_ms > progress_ms_ + timeout_ms;
+  if (!idle) return;
+  context_.cells.add(Metric::kClosedIdle);
+  log::debug("input", "closed after idle_timeout", {{"peer", stream_->peer_address()}});
+  finish();
+}
+
+void Connection::make_room() {
+  close_because(CloseReason::kMadeRoom);
+  drop_buffer();
+  state_ = State::kGone;
 }
 
 void Connection::tick() {
   if (state_ == State::kFinishing || state_ == State::kGone) return;
   const uint64_t now_ms = context_.loop.now_ms();
+  if ((pauses_ & kForTurn) != 0 && now_ms >= turn_ms_) turn_came();
+  end_if_idle(now_ms);
+  if (state_ == State::kFinishing || state_ == State::kGone) return;
   if (const std::optional<CloseReason> reason = overdue(now_ms)) {
     if (*reason == CloseReason::kAckDeadline) pending_.drop_all();
     close_because(*reason);

@@ -103,10 +103,7 @@ FrameSplitter::Status FrameSplitter::scan(std::string_view bytes) {
     }
     at += passed;
     left += children - 1;
-    if (at + left > frame_limit_) {
-      status = Status::kTooLarge;
-      break;
-    }
+    if (at + left > frame_limit_) return Status::kTooLarge;
   }
   at_ = at;
   values_left_ = left;

@@ -40,7 +40,7 @@ class FrameSplitter {
 
   /// `bytes` begins at the frame's first byte and holds all that has arrived since, so it only
   /// grows from call to call. kFrame: layout() is complete, the frame is its first layout().size
-  /// bytes; further calls say the same until reset().
+  /// bytes. Further calls say the same until reset(), but for kNeedMore.
   Status scan(std::string_view bytes);
   /// For the next frame.
   void reset();

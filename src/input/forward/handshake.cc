@@ -7,6 +7,11 @@
 
 namespace millrace::input {
 
+bool Handshake::will_judge(std::string_view bytes) {
+  return recognise_foreign(bytes).match == Foreign::Match::kNo &&
+         frames_.scan(bytes) != FrameSplitter::Status::kNeedMore;
+}
+
 Handshake::Step Handshake::take(std::string_view bytes, std::string_view peer) {
   const Foreign foreign = recognise_foreign(bytes);
   if (foreign.match == Foreign::Match::kNeedMore) return {};

@@ -28,6 +28,9 @@ class Handshake {
   /// What the server says first.
   std::string helo() const { return input::helo(challenge_); }
 
+  /// True if take() would now judge what has come: a whole PING, or bytes that become none.
+  bool will_judge(std::string_view bytes);
+
   struct Step {
     enum class Kind : uint8_t {
       kNeedMore,

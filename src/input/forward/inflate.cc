@@ -45,12 +45,13 @@ struct Inflater::Zstd {
 
 void Inflater::Free::operator()(char* memory) const noexcept { std::free(memory); }
 
-Inflater::Inflater(uint64_t output_limit) : output_limit_(output_limit) {}
+Inflater::Inflater(uint64_t output_limit, uint64_t ratio_limit)
+    : output_limit_(output_limit), ratio_limit_(ratio_limit) {}
 Inflater::~Inflater() = default;
 
 bool Inflater::grow() {
+  if (size_ >= limit_) return false;
   if (size_ < capacity_) return true;
-  if (capacity_ >= output_limit_) return false;
   const size_t wanted = std::max(kFirstCapacity, capacity_ * 2);
   const size_t capacity = static_cast<size_t>(std::min<uint64_t>(wanted, output_limit_));
   // realloc moves large blocks by remapping them, without a copy.
@@ -71,6 +72,10 @@ void Inflater::trim() {
 Inflater::Status Inflater::unpack(Compression compression, std::string_view packed) {
   size_ = 0;
   if (packed.empty()) return Status::kOk;
+  limit_ = output_limit_;
+  if (ratio_limit_ > 0) {
+    limit_ = std::min(limit_, std::max(kAnyRatioBytes, packed.size() * ratio_limit_));
+  }
   return compression == Compression::kZstd ? unpack_zstd(packed) : unpack_gzip(packed);
 }
 
@@ -87,7 +92,7 @@ Inflater::Status Inflater::unpack_gzip(std::string_view packed) {
       const bool room = grow();
       char spare = 0;
       const auto in = static_cast<uInt>(std::min<size_t>(packed.size(), 1U << 30));
-      const auto out = room ? static_cast<uInt>(std::min<size_t>(capacity_ - size_, 1U << 30)) : 1U;
+      const auto out = room ? static_cast<uInt>(std::min<size_t>(free_bytes(), 1U << 30)) : 1U;
       stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
       stream.avail_in = in;
       stream.next_out = reinterpret_cast<Bytef*>(room ? buffer_.get() + size_ : &spare);
@@ -96,7 +101,7 @@ Inflater::Status Inflater::unpack_gzip(std::string_view packed) {
       if (status != Z_OK && status != Z_STREAM_END) return Status::kCorrupt;
       packed.remove_prefix(in - stream.avail_in);
       const uInt made = out - stream.avail_out;
-      if (!room && made > 0) return Status::kTooLarge;
+      if (!room && made > 0) return over_limit();
       size_ += made;
       if (status == Z_OK && packed.empty() && stream.avail_out > 0) return Status::kCorrupt;
     }
@@ -113,14 +118,14 @@ Inflater::Status Inflater::unpack_zstd(std::string_view packed) {
   while (in.pos < in.size || left != 0) {
     const bool room = grow();
     char spare = 0;
-    ZSTD_outBuffer out{room ? buffer_.get() + size_ : &spare, room ? capacity_ - size_ : 1, 0};
+    ZSTD_outBuffer out{room ? buffer_.get() + size_ : &spare, room ? free_bytes() : 1, 0};
     const size_t in_before = in.pos;
     left = ZSTD_decompressStream(zstd_->context, &out, &in);
     if (ZSTD_isError(left)) {
       return ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge ? Status::kTooLarge
                                                                                  : Status::kCorrupt;
     }
-    if (!room && out.pos > 0) return Status::kTooLarge;
+    if (!room && out.pos > 0) return over_limit();
     if (room) size_ += out.pos;
     if (left == 0 && ++frames > kMembersMax) return Status::kTooLarge;
     const bool stuck = in.pos == in_before && out.pos == 0;

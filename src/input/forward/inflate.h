@@ -3,10 +3,11 @@
 
 // Inflater: unpacks the payload of a CompressedPackedForward message into one reused buffer. gzip
 // (RFC 1952) in any number of members back to back, zstd (RFC 8878) in any number of frames; both
-// as one stream of bytes, since an entry may straddle them. Output, members and zstd's window are
-// bounded; no memory is taken on the word of a header. One per loop thread.
-// Invariant: output() never exceeds the limit.
+// as one stream of bytes, since an entry may straddle them. Output, its ratio to the input, members
+// and zstd's window are bounded; no memory is taken on the word of a header. One per loop thread.
+// Invariant: output() never exceeds the limits.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,12 +23,15 @@ class Inflater {
     kOk,
     kCorrupt,   // not what it says, cut off, or followed by other bytes
     kTooLarge,  // more output, members or window than allowed
+    kTooDense,  // more output than ratio_limit allows
   };
 
   static constexpr uint64_t kMembersMax = 1'000'000;
+  /// So much may come of any input: a short message of equal lines packs very well.
+  static constexpr uint64_t kAnyRatioBytes = 16ULL << 20;
 
-  /// `output_limit` is in bytes.
-  explicit Inflater(uint64_t output_limit);
+  /// `output_limit` is in bytes; `ratio_limit` in bytes for each byte of the input, 0: none.
+  explicit Inflater(uint64_t output_limit, uint64_t ratio_limit = 0);
   ~Inflater();
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
@@ -50,8 +54,14 @@ class Inflater {
   Status unpack_zstd(std::string_view packed);
   /// Makes room behind size_; false at the limit.
   bool grow();
+  size_t free_bytes() const { return std::min<uint64_t>(capacity_, limit_) - size_; }
+  Status over_limit() const {
+    return limit_ < output_limit_ ? Status::kTooDense : Status::kTooLarge;
+  }
 
   uint64_t output_limit_;
+  uint64_t ratio_limit_;
+  uint64_t limit_ = 0;          // of the output of this payload
   std::unique_ptr<Gzip> gzip_;  // made at first use
   std::unique_ptr<Zstd> zstd_;
   std::unique_ptr<char, Free> buffer_;

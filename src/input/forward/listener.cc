@@ -20,8 +20,10 @@ constexpr uint64_t kStopStepMs = 20;
 constexpr uint64_t kStopGraceMs = 1000;
 
 uint64_t tick_ms(const ListenerOptions& options) {
-  const uint64_t shortest = std::min(
-      {options.source.frame_timeout_ms, options.ack_deadline_ms, options.gate.deadline_ms});
+  const config::ForwardSource& source = options.source;
+  uint64_t shortest = std::min(source.frame_timeout_ms, options.ack_deadline_ms);
+  if (source.security) shortest = std::min(shortest, source.security->handshake_timeout_ms);
+  if (source.idle_timeout_ms > 0) shortest = std::min(shortest, source.idle_timeout_ms);
   return std::clamp<uint64_t>(shortest / 4, 5, 1000);
 }
 
@@ -34,8 +36,7 @@ Listener::Listener(event::Loop& loop, ListenerOptions options,
       options_(std::move(options)),
       authenticator_(std::move(authenticator)),
       context_(loop, receiver, cells, options_.source, options_.ack_deadline_ms,
-               Gate{authenticator_.get(), options_.gate.new_challenge, options_.gate.deadline_ms},
-               [this] { end_of_turn(); }),
+               Gate{authenticator_.get(), options_.gate.new_challenge}, [this] { end_of_turn(); }),
       tick_timer_(loop, [this] { tick(); }),
       stop_timer_(loop, [this] { stop_step(); }) {
   tick_timer_.start(tick_ms(options_), tick_ms(options_));
@@ -67,11 +68,18 @@ Result<std::unique_ptr<Listener>> Listener::open(event::Loop& loop, ListenerOpti
 }
 
 void Listener::accepted(std::unique_ptr<event::TcpStream> stream) {
-  if (connections_.size() >= options_.source.connection_limit) {
+  // Where it is refused, the stream's end closes it.
+  if (connections_.size() >= options_.source.connection_limit && !make_room()) {
     context_.cells.add(Metric::kConnectionsRefused);
     log::warn("input", "a connection over connection_limit was refused",
               {{"peer", stream->peer_address()}, {"source", options_.source.id}});
-    return;  // the stream's end closes it
+    return;
+  }
+  if (!context_.sources.connect(stream->peer_address())) {
+    context_.cells.add(Metric::kRefusedPerSource);
+    log::warn("input", "a connection over connection_limit_per_source was refused",
+              {{"peer", stream->peer_address()}, {"source", options_.source.id}});
+    return;
   }
   if (log::enabled(log::Level::kDebug)) {
     log::debug("input", "connection accepted", {{"peer", stream->peer_address()}});
@@ -79,6 +87,15 @@ void Listener::accepted(std::unique_ptr<event::TcpStream> stream) {
   const uint64_t id = ++last_id_;
   connections_.emplace(id, std::make_unique<Connection>(id, std::move(stream), context_));
   connection_count_ = connections_.size();
+}
+
+// Closes a connection that has shown nothing yet; false: there is none.
+bool Listener::make_room() {
+  const std::optional<uint64_t> id = context_.newcomers.first();
+  if (!id) return false;
+  find(*id)->make_room();
+  erase_if_gone(*id);
+  return true;
 }
 
 Connection* Listener::find(uint64_t id) {

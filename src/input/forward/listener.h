@@ -64,6 +64,7 @@ class Listener final : public Replies {
            std::unique_ptr<const Authenticator> authenticator, Receiver& receiver,
            metrics::Cells& cells);
   void accepted(std::unique_ptr<event::TcpStream> stream);
+  bool make_room();
   void end_of_turn();
   void offer_kept();
   void grant_memory();

@@ -138,6 +138,9 @@ void MessageReader::unpack(Step& step, Inflater& inflater) {
     case Inflater::Status::kTooLarge:
       step = closing(CloseReason::kInflateLimit);
       return;
+    case Inflater::Status::kTooDense:
+      step = closing(CloseReason::kInflateRatio);
+      return;
   }
 }
 

@@ -40,9 +40,13 @@ bind = "::"
 port = 0
 frame_limit = "8m"
 connection_limit = 5
+connection_limit_per_source = 4
 receive_memory_limit = 16777216
 frame_timeout = "2m"
+frame_rate_min = "1k"
+idle_timeout = "1h"
 decompression_size_limit = "1g"
+decompression_ratio_limit = 50
 json = false
 [[match]]
 pattern = ["a.**", "b.{c,d}"]
@@ -104,9 +108,13 @@ TEST(Load, FillsSystemAndSource) {
                              .port = 0,
                              .frame_limit = 8 << 20,
                              .connection_limit = 5,
+                             .connection_limit_per_source = 4,
                              .receive_memory_limit = 16 << 20,
                              .frame_timeout_ms = 120'000,
+                             .frame_rate_min = 1 << 10,
+                             .idle_timeout_ms = 3'600'000,
                              .decompression_size_limit = 1 << 30,
+                             .decompression_ratio_limit = 50,
                              .json = false};
   EXPECT_THAT(config.sources, ElementsAre(source));
 }

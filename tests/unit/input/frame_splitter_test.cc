@@ -122,6 +122,7 @@ TEST(FrameSplitter, DeclaredSizesOverTheLimitAreRefusedAtOnce) {
   for (const std::string& begin : begins) {
     FrameSplitter splitter(kLimit);
     EXPECT_EQ(splitter.scan(begin), Status::kTooLarge);
+    EXPECT_EQ(splitter.scan(begin + "more"), Status::kTooLarge) << "and it stays so";
   }
 }
 

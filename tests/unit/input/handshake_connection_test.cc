@@ -18,7 +18,7 @@ ListenerOptions secured(const config::Security& security, uint64_t deadline_ms =
   return options_with([&](ListenerOptions& options) {
     options.source.security = security;
     options.gate.new_challenge = [] { return kChallenge; };
-    options.gate.deadline_ms = deadline_ms;
+    options.source.security->handshake_timeout_ms = deadline_ms;
   });
 }
 
@@ -202,6 +202,64 @@ TEST(HandshakeConnection, EachConnectionHasAChallengeOfItsOwn) {
   EXPECT_EQ(first.size(), helo(kChallenge).size());
   EXPECT_EQ(second.size(), helo(kChallenge).size());
   EXPECT_NE(first, second);
+}
+
+// Tries wrong keys until one has to wait; those connections.
+std::vector<std::unique_ptr<TcpClient>> guess_until_delayed(ForwardServer& server) {
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  while (server.count(Metric::kHandshakesDelayed) == 0) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    EXPECT_TRUE(clients.back()->send(ping_with_key("wrong")));
+    EXPECT_TRUE(eventually([&] {
+      return server.count(Metric::kHandshakesDelayed) + server.count(Metric::kClosedSharedKey) ==
+             clients.size();
+    }));
+  }
+  return clients;
+}
+
+TEST(HandshakeConnection, AfterManyWrongKeysThereAreTurns) {
+  ForwardServer server(secured(security(), 2500));
+  const auto guesses = guess_until_delayed(server);
+  EXPECT_GT(guesses.size(), SourceLimits::kFreeGuesses);
+  EXPECT_EQ(guesses[0]->receive_all(), helo(kChallenge) + refusal("shared_key mismatch"));
+  // Right ones wait as well, or are dropped when their turn would come too late.
+  std::vector<std::unique_ptr<TcpClient>> good;
+  for (size_t i = 0; i < 20; ++i) {
+    good.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(good[i]->send(ping(kPingDigest) + message("c1")));
+  }
+  EXPECT_TRUE(eventually([&] { return server.count(Metric::kClosedGuesses) >= 10; }));
+  EXPECT_EQ(good[19]->receive_all(), helo(kChallenge));
+  EXPECT_EQ(good[19]->state(), TcpClient::State::kEnded);
+  EXPECT_EQ(good[0]->receive_exactly(helo(kChallenge).size() + kPong.size()),
+            helo(kChallenge) + kPong);
+  expect_reply(*good[0], ack_of("c1"));
+  EXPECT_EQ(server.count(Metric::kClosedHandshakeTimeout), 0u);
+}
+
+TEST(HandshakeConnection, WhoWaitsForItsTurnIsNotRead) {
+  ForwardServer server(secured(security(), 5000));
+  const auto guesses = guess_until_delayed(server);
+  TcpClient client(server.port());
+  std::thread sender(
+      [&] { EXPECT_TRUE(client.send(ping(kPingDigest) + big_message("c1", 1 << 20))); });
+  EXPECT_TRUE(eventually([&] { return server.count(Metric::kHandshakesDelayed) == 2; }));
+  EXPECT_LE(server.count(Metric::kReceiveBytes), 2 * Handshake::kPingBytesMax);
+  EXPECT_EQ(client.receive_exactly(helo(kChallenge).size() + kPong.size()),
+            helo(kChallenge) + kPong);
+  expect_reply(client, ack_of("c1"));
+  sender.join();
+}
+
+TEST(HandshakeConnection, AStopEndsWhoWaitsForItsTurn) {
+  ForwardServer server(secured(security(), 60'000));
+  const auto guesses = guess_until_delayed(server);
+  std::promise<void> ended;
+  server.on_loop([&] { server.listener_->close_all(10'000, [&] { ended.set_value(); }); });
+  EXPECT_EQ(guesses.back()->receive_all().substr(0, helo(kChallenge).size()), helo(kChallenge));
+  guesses.back()->close();
+  EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
 }
 
 TEST(HandshakeConnection, AStopEndsWhoHasNotAnswered) {

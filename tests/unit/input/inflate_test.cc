@@ -91,6 +91,32 @@ TEST_P(Both, ABombIsRefusedAtTheLimit) {
   EXPECT_LE(inflater.output().size(), uint64_t{8} << 20);
 }
 
+TEST_P(Both, ABombIsRefusedByItsRatio) {
+  const std::string packed = pack(GetParam(), std::string(64 << 20, '\0'));
+  Inflater inflater(kLimit, 100);
+  EXPECT_EQ(inflater.unpack(GetParam(), packed), Status::kTooDense);
+  EXPECT_LE(inflater.output().size(), Inflater::kAnyRatioBytes);
+  EXPECT_EQ(Inflater(kLimit, 0).unpack(GetParam(), packed), Status::kOk);
+  Inflater small(1 << 20, 100);
+  EXPECT_EQ(small.unpack(GetParam(), packed), Status::kTooLarge) << "the absolute limit";
+}
+
+TEST_P(Both, AnyRatioIsFineBelowItsFloor) {
+  const std::string packed = pack(GetParam(), std::string(Inflater::kAnyRatioBytes, 'x'));
+  Inflater inflater(kLimit, 1);
+  EXPECT_EQ(inflater.unpack(GetParam(), packed), Status::kOk);
+  EXPECT_EQ(inflater.unpack(GetParam(), packed + pack(GetParam(), "x")), Status::kTooDense);
+}
+
+TEST_P(Both, TheRatioIsThatOfTheWholePayload) {
+  const std::string plain = varied(20 << 20);
+  const std::string packed = pack(GetParam(), plain);
+  const uint64_t ratio = plain.size() / packed.size();
+  Inflater inflater(kLimit, ratio + 1);
+  EXPECT_EQ(inflater.unpack(GetParam(), packed), Status::kOk);
+  EXPECT_TRUE(inflater.output() == plain);
+}
+
 TEST_P(Both, ManyMembersAreCounted) {
   const std::string one = pack(GetParam(), "");
   std::string packed;

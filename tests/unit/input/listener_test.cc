@@ -30,6 +30,51 @@ TEST(Listener, ConnectionsOverTheLimitAreRefused) {
   expect_reply(four, ack_of("4"));
 }
 
+TEST(Listener, ConnectionsOverTheLimitOfTheirSourceAreRefused) {
+  ForwardServer server(
+      options_with([](ListenerOptions& o) { o.source.connection_limit_per_source = 2; }));
+  TcpClient one(server.port());
+  TcpClient two(server.port());
+  ASSERT_TRUE(eventually([&] { return server.listener_->connections() == 2; }));
+  TcpClient three(server.port());
+  EXPECT_EQ(three.receive_all(), "");
+  EXPECT_EQ(server.count(Metric::kRefusedPerSource), 1u);
+  EXPECT_EQ(server.count(Metric::kConnectionsRefused), 0u);
+  one.close();
+  ASSERT_TRUE(eventually([&] { return server.listener_->connections() == 1; }));
+  TcpClient four(server.port());
+  ASSERT_TRUE(four.send(message("4")));
+  expect_reply(four, ack_of("4"));
+}
+
+TEST(Listener, TheOldestThatHasShownNothingMakesRoom) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.source.connection_limit = 4; }));
+  TcpClient agent(server.port());
+  ASSERT_TRUE(agent.send(message("1")));
+  expect_reply(agent, ack_of("1"));
+  TcpClient heard(server.port());
+  ASSERT_TRUE(heard.send(message("2").substr(0, 5)));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 0; }));
+  TcpClient silent(server.port());
+  TcpClient younger(server.port());
+  ASSERT_TRUE(eventually([&] { return server.listener_->connections() == 4; }));
+
+  // The silent go first, in their order, then who has only begun; who has sent a message stays.
+  std::vector<std::unique_ptr<TcpClient>> next;
+  for (TcpClient* gone : {&silent, &younger, &heard}) {
+    next.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(next.back()->send(message("3")));
+    expect_reply(*next.back(), ack_of("3"));
+    EXPECT_EQ(gone->receive_all(), "");
+  }
+  EXPECT_EQ(server.count(Metric::kClosedMadeRoom), 3u);
+  EXPECT_EQ(server.count(Metric::kReceiveBytes), 0u);
+  EXPECT_EQ(TcpClient(server.port()).receive_all(), "");
+  EXPECT_EQ(server.count(Metric::kConnectionsRefused), 1u);
+  ASSERT_TRUE(agent.send(message("4")));
+  expect_reply(agent, ack_of("4"));
+}
+
 TEST(Listener, TakenPortIsAnError) {
   ForwardServer first;
   event::Loop loop;

@@ -227,5 +227,59 @@ TEST(Pressure, AStalledFrameDoesNotHoldUpTheOthersForEver) {
   EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
 }
 
+// Sends a byte of a frame of 100 KB now and then, often enough for frame_timeout.
+void drip(TcpClient& client, size_t bytes_each_10_ms, const std::function<bool()>& ends) {
+  const std::string frame = big_message("c1", 100'000);
+  for (size_t at = 0; !ends() && at + bytes_each_10_ms < frame.size(); at += bytes_each_10_ms) {
+    if (!client.send(std::string_view(frame).substr(at, bytes_each_10_ms))) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+TEST(Pressure, AFrameThatOnlyDripsIsClosed) {
+  ForwardServer server(options_with([](ListenerOptions& o) {
+    o.source.frame_timeout_ms = 1000;
+    o.source.frame_rate_min = 5000;
+  }));
+  TcpClient slow(server.port());
+  drip(slow, 1, [&] { return server.count(Metric::kClosedFrameRate) == 1; });
+  EXPECT_EQ(server.count(Metric::kClosedFrameRate), 1u);
+  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 0u);
+  EXPECT_EQ(server.count(Metric::kReceiveBytes), 0u);
+  TcpClient good(server.port());
+  ASSERT_TRUE(good.send(message("c2")));
+  expect_reply(good, ack_of("c2"));
+}
+
+TEST(Pressure, WhoIsIdleForTooLongIsClosedWithoutNoise) {
+  testing::internal::CaptureStderr();
+  {
+    ForwardServer server(options_with([](ListenerOptions& o) { o.source.idle_timeout_ms = 100; }));
+    TcpClient silent(server.port());
+    TcpClient agent(server.port());
+    ASSERT_TRUE(agent.send(message("c1")));
+    expect_reply(agent, ack_of("c1"));
+    for (TcpClient* client : {&silent, &agent}) {
+      EXPECT_EQ(client->receive_all(), "");
+      EXPECT_EQ(client->state(), TcpClient::State::kEnded);
+    }
+    EXPECT_EQ(server.count(Metric::kClosedIdle), 2u);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+// Who waits for its ack, or is within a message, is not idle.
+TEST(Pressure, WhoWaitsIsNotIdle) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.source.idle_timeout_ms = 50; }));
+  server.on_loop([&] { server.hold_ = true; });
+  TcpClient waits(server.port());
+  TcpClient begun(server.port());
+  ASSERT_TRUE(waits.send(message("c1")));
+  ASSERT_TRUE(begun.send(message("c2").substr(0, 5)));
+  EXPECT_TRUE(waits.silent_for(300));
+  EXPECT_EQ(server.count(Metric::kClosedIdle), 0u);
+  EXPECT_EQ(server.listener_->connections(), 2u);
+}
+
 }  // namespace
 }  // namespace millrace::input
