@@ -1,44 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the numbered cases of one area and compares them with the list of those that must hold.
+"""Runs the cases of one area and compares them with the list of those that must hold.
 
-A case is one method AREA_case_NN of a unittest.TestCase in a program AREA_*.py, whatever subtests
-it has. A number of AREA.cases without a method is a failure, and so is a method whose number is not
-in the list or that two classes have.
+A case is one method AREA_case_NN, or AREA_WORD, of a unittest.TestCase in a program AREA_*.py,
+whatever subtests it has. A case of AREA.cases without a method is a failure, and so is a method
+that is not in the list or that two classes have.
 """
 import glob
 import importlib
 import os
-import re
 import time
 import unittest
 
 
-def read_numbers(path):
-    """The numbers of a list of cases: `1-5 7 9-11`; # begins a comment."""
-    numbers = []
+def read_names(path, area):
+    """The names of a list of cases: `1-5 7 9-11` are numbers, other words names; # begins a comment."""
+    numbers, names = [], []
     with open(path, encoding="utf-8") as file:
         for line in file:
             for word in line.partition("#")[0].split():
                 first, _, last = word.partition("-")
+                if not first.isdigit():
+                    names.append(f"{area}_{word}")
+                    continue
                 numbers += range(int(first), int(last or first) + 1)
-    if not numbers or numbers != sorted(set(numbers)):
+    if numbers != sorted(set(numbers)) or len(names) != len(set(names)) or not numbers + names:
         raise AssertionError(f"{path}: empty, or not in order")
-    return numbers
+    return [f"{area}_case_{number:02}" for number in numbers] + names
 
 
 def load_cases(directory, area):
-    """number -> the tests that claim it, of all programs of the area."""
+    """name -> the tests that have it, of all programs of the area."""
     loader = unittest.TestLoader()
-    loader.testMethodPrefix = f"{area}_case_"
+    loader.testMethodPrefix = f"{area}_"
     found = {}
     for path in sorted(glob.glob(os.path.join(directory, f"{area}_*.py"))):
         module = importlib.import_module(os.path.basename(path).removesuffix(".py"))
         for suite in loader.loadTestsFromModule(module):
             for test in suite:
-                number = re.fullmatch(rf"{area}_case_(\d\d)", test._testMethodName)
-                if number is None:
-                    raise AssertionError(f"{test.id()}: not {area}_case_NN")
-                found.setdefault(int(number[1]), []).append(test)
+                found.setdefault(test._testMethodName, []).append(test)
     return found
 
 
@@ -70,22 +69,21 @@ class CaseResult(unittest.TextTestResult):
 
 def run_area(directory, area, names, quiet=False):
     """Runs all cases of the area, or those of these names; prints and returns the counts."""
-    listed = read_numbers(os.path.join(directory, f"{area}.cases"))
+    listed = read_names(os.path.join(directory, f"{area}.cases"), area)
     found = load_cases(directory, area)
-    wanted = [number for number in listed if not names or f"{area}_case_{number:02}" in names]
+    wanted = [name for name in listed if not names or name in names]
     if not wanted:
         raise AssertionError(f"none of {names} is in {area}.cases")
-    # In the order of their numbers within a class, so that each class is set up once.
-    tests = [test for number in wanted for test in found.get(number, [])]
+    # In the order of their names within a class, so that each class is set up once.
+    tests = [test for name in wanted for test in found.get(name, [])]
     tests.sort(key=lambda test: (type(test).__module__, type(test).__qualname__,
                                  test._testMethodName))
     result = unittest.TextTestRunner(resultclass=CaseResult, warnings="ignore",
                                      verbosity=1 if quiet else 2).run(unittest.TestSuite(tests))
     failed, skipped = result.failed_names(), result.skipped_names()
     outcomes = {"passed": 0, "failed": 0, "skipped": 0}
-    for number in wanted:
-        name = f"{area}_case_{number:02}"
-        claims = len(found.get(number, []))
+    for name in wanted:
+        claims = len(found.get(name, []))
         if claims != 1:
             print(f"    FAILED: {name}: {claims} methods have this name")
         if claims != 1 or name in failed or name not in result.seconds and name not in skipped:
@@ -94,8 +92,8 @@ def run_area(directory, area, names, quiet=False):
             outcomes["skipped"] += 1
         else:
             outcomes["passed"] += 1
-    for number in sorted(set(found) - set(listed)):
-        print(f"    FAILED: {area}_case_{number:02} is not in {area}.cases")
+    for name in sorted(set(found) - set(listed)):
+        print(f"    FAILED: {name} is not in {area}.cases")
         outcomes["failed"] += 1
     slowest = sorted(result.seconds.items(), key=lambda one: -one[1])[:3]
     print(f"    slowest: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in slowest)}")

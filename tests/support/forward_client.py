@@ -79,8 +79,8 @@ class Refused(Exception):
 class ForwardClient:
     """One connection. `acks` are the values of the acks read so far, in order."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=60):
-        self.sock = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, port, host="127.0.0.1", timeout=60, source=""):
+        self.sock = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.acks = []
         self._unpacker = msgpack.Unpacker(raw=False)
