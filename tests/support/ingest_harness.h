@@ -56,7 +56,7 @@ class IngestHarness : public input::Replies {
       auto log = buffer::Log::open(io(),
                                    buffer::LogSettings{.directory = directory(id),
                                                        .output_id = id,
-                                                       .total_limit_bytes = 1ULL << 40,
+                                                       .total_limit_bytes = total_limit,
                                                        .key_seed = 0x0123456789abcdef},
                                    pool_, registry, interrupted_);
       if (!log) return tl::unexpected(log.error());
@@ -76,7 +76,9 @@ class IngestHarness : public input::Replies {
         ingest::IngestParts{.io = io(),
                             .router = std::move(*router),
                             .lanes = std::move(lanes),
-                            .unmatched = std::make_unique<ingest::Unmatched>(*logs_[1]),
+                            .unmatched = keep_unmatched
+                                             ? std::make_unique<ingest::Unmatched>(*logs_[1])
+                                             : nullptr,
                             .pool = pool_,
                             .commits = *commits_,
                             .cells = registry.make_cells(""),
@@ -173,6 +175,8 @@ class IngestHarness : public input::Replies {
   ScriptedClock clock;
   ScriptedRandom random;
   metrics::Registry registry;
+  uint64_t total_limit = 1ULL << 40;
+  bool keep_unmatched = true;
   size_t stored_count = 0;
   size_t failed_count = 0;
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every event that is not stored as it came is counted, each under its reason, and a full buffer
+// does what overflow_action says.
+#include <gtest/gtest.h>
+
+#include "tests/support/ingest_harness.h"
+#include "tests/support/memory_files.h"
+
+namespace millrace::testing {
+namespace {
+
+using config::OverflowAction;
+using input::Verdict;
+using metrics::Metric;
+
+std::string array_of_two(std::string_view time, std::string_view record) {
+  return std::string("\x92").append(time).append(record);
+}
+
+const std::string kGood = packed_entry(1'700'000'000, 0, {{"n", "1"}});
+const std::string kTime("\xd7\x00\x65\x53\xf1\x00\x00\x00\x00\x00", 10);
+
+class CountersTest : public ::testing::Test {
+ protected:
+  CountersTest() {
+    match_.patterns = {"app.**"};
+    match_.id = "out";
+    match_.buffer.chunk_limit_size = 1000;
+  }
+
+  void start() {
+    harness_ = std::make_unique<IngestHarness>(files_, "/root", match_);
+    harness_->total_limit = total_limit_;
+    harness_->keep_unmatched = keep_unmatched_;
+    ASSERT_TRUE(harness_->start());
+  }
+  Verdict receive(const std::string& entries, std::string_view tag = "app.test") {
+    return harness_->receive(tag, entries);
+  }
+  uint64_t total(Metric metric) const { return harness_->registry.total(metric); }
+
+  // A queued chunk that fills the buffer.
+  void fill() {
+    total_limit_ = 100;
+    start();
+    ASSERT_EQ(receive(packed_entry(1, 0, {{"text", std::string(200, 'x')}})), Verdict::kTaken);
+    harness_->seal(buffer::SealReason::kForced);
+    ASSERT_EQ(harness_->log().queue().counts().queued, 1U);
+  }
+
+  MemoryFileSystem files_;
+  config::Match match_;
+  uint64_t total_limit_ = 1ULL << 40;
+  bool keep_unmatched_ = true;
+  std::unique_ptr<IngestHarness> harness_;
+};
+
+TEST_F(CountersTest, EntriesThatAreNone) {
+  start();
+  const std::string not_entries = std::string("\x07\x91\x01", 3);
+  EXPECT_EQ(receive(kGood + not_entries + kGood), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDiscardedNotEntry), 2U);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 2U);
+}
+
+TEST_F(CountersTest, RecordsThatAreNoMaps) {
+  start();
+  EXPECT_EQ(receive(array_of_two(kTime, "\xa1x") + kGood + array_of_two(kTime, "\xc0")),
+            Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDiscardedNotMap), 2U);
+}
+
+TEST_F(CountersTest, TimesThatAreNone) {
+  start();
+  EXPECT_EQ(receive(array_of_two("\xa1x", "\x80") + kGood), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDiscardedBadTime), 1U);
+}
+
+TEST_F(CountersTest, TimesThatAreFarInTheFuture) {
+  start();
+  const std::string milliseconds("\xcf\x00\x00\x01\x8b\xcf\xe5\x68\x00", 9);  // not seconds
+  EXPECT_EQ(receive(array_of_two(milliseconds, "\x80")), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kOddTime), 1U);
+}
+
+TEST_F(CountersTest, AnEntryThatBreaksOff) {
+  start();
+  EXPECT_EQ(receive(kGood + array_of_two(kTime, "\x82\xa1k")), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDiscardedTruncated), 1U);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 1U);
+}
+
+TEST_F(CountersTest, ARecordThatIsTooDeep) {
+  start();
+  std::string deep = "\x81\xa1k";
+  for (int i = 0; i < 2000; ++i) deep += '\x91';
+  EXPECT_EQ(receive(array_of_two(kTime, deep + '\x01') + kGood), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDiscardedTooDeep), 1U);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 1U);
+}
+
+TEST_F(CountersTest, ValuesThatJsonDoesNotKnow) {
+  start();
+  const std::string nan("\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", 9);
+  const std::string ext("\xd4\x05\x00", 3);
+  EXPECT_EQ(receive(array_of_two(kTime, "\x83\xa1u\xa1\xff\xa1n" + nan +
+                                            "\xa1"
+                                            "e" +
+                                            ext)),
+            Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kReplacedValues), 1U);
+  EXPECT_EQ(total(Metric::kReplacedNotFinite), 1U);
+  EXPECT_EQ(total(Metric::kReplacedExt), 1U);
+}
+
+TEST_F(CountersTest, WithoutAPlaceForThemUnmatchedEventsAreDropped) {
+  keep_unmatched_ = false;
+  start();
+  EXPECT_EQ(receive(kGood + kGood + kGood, "other.tag"), Verdict::kDone);
+  EXPECT_EQ(total(Metric::kDiscardedUnmatched), 3U);
+  harness_->commit();
+  EXPECT_EQ(harness_->unmatched().status().unfinished_bytes, 0U);
+}
+
+TEST_F(CountersTest, WithOneTheyAreKept) {
+  start();
+  EXPECT_EQ(receive(kGood + kGood, "other.tag"), Verdict::kTaken);
+  harness_->seal(buffer::SealReason::kForced);
+  EXPECT_EQ(total(Metric::kDiscardedUnmatched), 0U);
+  EXPECT_EQ(total(Metric::kDeadUnmatched), 1U);
+}
+
+TEST_F(CountersTest, AFullBufferMakesClientsWait) {
+  fill();
+  EXPECT_EQ(receive(kGood), Verdict::kNotNow);
+  EXPECT_EQ(total(Metric::kOverflowBlocked), 1U);
+  EXPECT_EQ(harness_->log().queue().counts().queued, 1U);
+}
+
+TEST_F(CountersTest, AFullBufferRefusesThem) {
+  match_.buffer.overflow_action = OverflowAction::kThrowException;
+  fill();
+  EXPECT_EQ(receive(kGood), Verdict::kRefused);
+  EXPECT_EQ(total(Metric::kOverflowThrown), 1U);
+  EXPECT_EQ(harness_->log().queue().counts().queued, 1U);
+}
+
+TEST_F(CountersTest, AFullBufferDropsItsOldestChunk) {
+  match_.buffer.overflow_action = OverflowAction::kDropOldestChunk;
+  fill();
+  const uint64_t body_bytes = harness_->log().status().unfinished_bytes;
+  EXPECT_EQ(receive(kGood), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kDroppedChunks), 1U);
+  EXPECT_EQ(total(Metric::kDroppedRecords), 1U);
+  EXPECT_EQ(total(Metric::kDroppedBytes), body_bytes);
+  EXPECT_EQ(harness_->log().queue().counts().queued, 0U);
+}
+
+}  // namespace
+}  // namespace millrace::testing
