@@ -111,10 +111,13 @@ class Millrace:
 
     def launch(self, prefix=()):
         """Starts the process without waiting for it to serve."""
+        environment = dict(self._environment)
+        if prefix and "LLVM_PROFILE_FILE" in environment:
+            environment["LLVM_PROFILE_FILE"] = os.devnull  # another user may not write there
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
                 [*prefix, binary(), "run", "-c", self.config_path], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self._environment, cwd=self.directory)
+                stdout=log, stderr=log, env=environment, cwd=self.directory)
         return self
 
     def start(self, seconds=60):
