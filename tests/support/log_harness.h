@@ -91,6 +91,9 @@ class LogHarness {
     buffer::ChunkReader reader = log_->make_reader();
     auto read = reader.read(taken.chunk, taken.loaded);
     CHECK(read.has_value());
+    const buffer::SealPayload& seal = taken.loaded.seal;
+    CHECK(taken.chunk.id == seal.open.id && taken.chunk.records == seal.records);
+    CHECK(taken.loaded.records + taken.loaded.missing_records == seal.records);
     return taken;
   }
   void finish(const Taken& taken) { log_->finish(taken.chunk, buffer::Finish::kDelivered); }

@@ -86,6 +86,20 @@ TEST_F(LogFilesTest, AFileWithoutAGoodHeaderThatFitsNowhereIsMovedAside) {
   EXPECT_GE(harness_.registry.total(Metric::kCorruptBytes), 3 * kBlockBytes);
 }
 
+TEST_F(LogFilesTest, SparesOfAnEarlierLifeAreNotUsedAgain) {
+  const std::string remains = content(segments_[0]);
+  put("spare.0", remains);
+  put("spare.1", remains);
+  ASSERT_TRUE(harness_.start());
+  const std::string names[] = {"spare.0", "spare.1"};
+  for (const std::string& name : names) {
+    EXPECT_FALSE(*files_.exists(std::string(kDirectory) + "/" + name));
+  }
+  const std::string newest = content(segments().back());
+  EXPECT_EQ(newest.find_first_not_of('\0', kSegmentHeaderBytes + 2 * kBlockBytes),
+            std::string::npos);
+}
+
 TEST_F(LogFilesTest, NamesThatNoSegmentHasAreLeftAlone) {
   for (const std::string name :
        {"seg.00000000.0000000000000000.log", "seg.ffffffff.0000000000000000.log",

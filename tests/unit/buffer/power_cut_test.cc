@@ -24,8 +24,10 @@ struct Oracle {
   std::map<std::string, std::string> bytes_of_key;
   uint64_t repeated = 0;
 
-  // False if a chunk id came with other bytes than before, or with a record nobody sent.
+  // False if a chunk id came with other bytes than before, with a record nobody sent, or damaged:
+  // a disk that only forgets what was not synced damages nothing that was stored.
   bool deliver(const LogHarness::Taken& taken) {
+    if (taken.loaded.damaged) return false;
     const std::string& key = taken.loaded.seal.open.partition_key;
     const auto [place, fresh] = bytes_of_key.emplace(key, taken.loaded.bytes);
     if (!fresh && place->second != taken.loaded.bytes) return false;

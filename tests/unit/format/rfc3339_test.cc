@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cstdio>
 #include <ctime>
 #include <limits>
 #include <string>
@@ -28,6 +29,23 @@ TEST(Rfc3339, WritesNineFractionDigitsWhenThereAreNanoseconds) {
   EXPECT_EQ(text_of({1293974055, 5}), "2011-01-02T13:14:15.000000005Z");
   EXPECT_EQ(text_of({1293974055, 999999999}), "2011-01-02T13:14:15.999999999Z");
   EXPECT_EQ(text_of({1293974055, 100000000}), "2011-01-02T13:14:15.100000000Z");
+}
+
+// The calendar repeats after 400 years; of the years that end a century only one is a leap year.
+TEST(Rfc3339, CountsEveryDayOfFourCenturies) {
+  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  int64_t second = 0;
+  for (int year = 1970; year < 2370; ++year) {
+    const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    for (int month = 1; month <= 12; ++month) {
+      const int days = kDays[month - 1] + (leap && month == 2 ? 1 : 0);
+      for (int day = 1; day <= days; ++day, second += 86'400) {
+        char date[32];
+        std::snprintf(date, sizeof date, "%04d-%02d-%02dT00:00:00Z", year, month, day);
+        ASSERT_EQ(text_of({second, 0}), date);
+      }
+    }
+  }
 }
 
 TEST(Rfc3339, WritesTimesBefore1970) {
