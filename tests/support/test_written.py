@@ -89,7 +89,7 @@ class Judges(unittest.TestCase):
         self.assertFalse(self.condemns("test_java_kcl", "foo", GOOD, UPPER_HALF))
         self.assertTrue(self.condemns("test_java_kcl", "foo", GOOD, LOWER_HALF))
         self.assertTrue(self.condemns("test_java_kcl", "foo", FOREIGN, UPPER_HALF))
-        self.assertTrue(self.condemns("test_java_kcl_on_half_a_shard_of_64", "foo", FOREIGN))
+        self.assertTrue(self.condemns("test_java_kcl", "foo", FOREIGN))
 
     @cases.needs_judges("pip", "npm")
     def test_the_others_condemn_what_they_read_in_another_way(self):
