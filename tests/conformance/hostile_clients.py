@@ -364,6 +364,27 @@ class Flood(HostileCase):
         self.assertLessEqual(len(made_room), 10, "a flood is not a flood of lines")
 
 
+class FewFiles(HostileCase):
+    FILES = 320
+    SOURCE = {"connection_limit": 10_000}
+    PREFIX = ("prlimit", f"--nofile=100:{FILES}")
+
+    def hostile_open_files(self):
+        """Connections never take the files that buffer and outputs need."""
+        lowered, = [line for line in self.millrace.log().splitlines() if "is lowered" in line]
+        limit = int(re.search(r" lowered_to=(\d+) ", lowered)[1])
+        self.assertIn(limit, range(10, self.FILES - 100))
+        flood = [self.peer() for _ in range(self.FILES)]
+        until(lambda: sum(map(self.is_closed, flood)) == len(flood) - limit + 1, "the rest is closed")
+        # A large message needs further segments; the agent was here before the flood.
+        entries = (b"\x92" + T + b"\x81\xa1a" + bin32(b"v" * (250 << 10))) * 200
+        self.agent.send(b"\x93" + X + bin32(entries) + C)
+        self.agent.read_until(ACK)
+        self.assertEqual(len(self.stored()), 200)
+        self.assert_others_are_served()
+        self.assertNotIn("could not be accepted", "\n".join(self.loud_log()))
+
+
 class OneSource(HostileCase):
     LIMIT = 5
     SOURCE = {"connection_limit_per_source": LIMIT}

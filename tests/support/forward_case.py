@@ -89,6 +89,7 @@ class Peer:
 
 class ForwardCase(unittest.TestCase):
     SOURCE = {}
+    PREFIX = ()  # what starts the process, as `prlimit --nofile=100`
     MAIN, OJ = "main", "oj"  # the streams
 
     @classmethod
@@ -103,7 +104,7 @@ class ForwardCase(unittest.TestCase):
         cls.millrace = Millrace(cls.directory, matches, system={"log_level": "debug"},
                                 source=cls.SOURCE)
         cls.addClassCleanup(cls.millrace.__exit__)
-        cls.millrace.start()
+        cls.millrace.launch(cls.PREFIX).wait_running()
 
     def setUp(self):
         self._numbers = iter(range(1_000_000))

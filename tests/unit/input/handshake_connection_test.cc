@@ -262,6 +262,28 @@ TEST(HandshakeConnection, AStopEndsWhoWaitsForItsTurn) {
   EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
 }
 
+// An agent that has proved who it is stays, though it has sent no event yet.
+TEST(HandshakeConnection, WhoHasNotProvedItselfMakesRoom) {
+  ListenerOptions options = secured(security());
+  options.source.connection_limit = 2;
+  ForwardServer server(options);
+  TcpClient agent(server.port());
+  ASSERT_TRUE(agent.send(ping(kPingDigest)));
+  EXPECT_EQ(agent.receive_exactly(helo(kChallenge).size() + kPong.size()),
+            helo(kChallenge) + kPong);
+  TcpClient stranger(server.port());
+  expect_helo(stranger);
+  TcpClient next(server.port());
+  ASSERT_TRUE(next.send(ping(kPingDigest) + message("c1")));
+  expect_reply(next, helo(kChallenge) + kPong + ack_of("c1"));
+  EXPECT_EQ(stranger.receive_all(), "");
+  EXPECT_EQ(TcpClient(server.port()).receive_all(), "") << "nobody is left who could go";
+  ASSERT_TRUE(agent.send(message("c2")));
+  expect_reply(agent, ack_of("c2"));
+  EXPECT_EQ(server.count(Metric::kClosedMadeRoom), 1u);
+  EXPECT_EQ(server.count(Metric::kConnectionsRefused), 1u);
+}
+
 TEST(HandshakeConnection, AStopEndsWhoHasNotAnswered) {
   ForwardServer server(secured(security()));
   TcpClient client(server.port());
