@@ -3,14 +3,14 @@
 import json
 
 import foreign_kpl
-from forward_client import packed_frame, rfc3339
+from forward_client import new_chunk, packed_frame, rfc3339
 from integration_case import IntegrationCase
 from kpl_reader import read_aggregate
 from waiting import until
 
 SECONDS = 1700000000
 TAG = "test"
-BOTH_SHARDS = 2
+SHARDS = 2
 UUID_BYTES = 36  # a random partition key
 
 
@@ -43,7 +43,7 @@ def payload_for(fragment):
 class KinesisCase(IntegrationCase):
     def start(self, *, endpoint=None, buffer=None, name="millrace", **options):
         """An instance that seals only when it is told to, or when a chunk is full."""
-        self.kinesis = endpoint or self.endpoint(shards=BOTH_SHARDS)
+        self.kinesis = endpoint or self.endpoint(shards=SHARDS)
         self.instance = self.to_endpoint(self.kinesis, name=name, **options,
                                          buffer={"flush_interval": "1h", **(buffer or {})})
         return self.instance
@@ -54,7 +54,7 @@ class KinesisCase(IntegrationCase):
         batches = [records] if one_message else [[record] for record in records]
         for number, batch in enumerate(batches):
             entries = batch[0] if isinstance(batch[0], bytes) else [(when, one) for one in batch]
-            client.send(packed_frame(tag, entries, {"chunk": f"c{number}"}))
+            client.send(packed_frame(tag, entries, {"chunk": new_chunk()}))
             client.wait_acks(number + 1)
 
     def delivered(self):
@@ -81,26 +81,23 @@ class KinesisCase(IntegrationCase):
         """All of these requests had one key and one body."""
         self.assertEqual(len({(entry.key, entry.sha256, entry.size) for entry in entries}), 1)
 
-    def stored_as(self, record, with_range=True):
-        """A stored record as the foreign readers take it."""
-        shard = next(shard for shard, one in self.kinesis.records() if one is record)
-        return {"key": record.key, "data": bytes(record.data), "range": (shard.start, shard.end)}
-
     def read_by(self, judge, records):
-        return foreign_kpl.read(judge, [self.stored_as(record) for record in records])
+        """What a foreign reader makes of stored records."""
+        ranges = {record.sequence: (shard.start, shard.end)
+                  for shard, record in self.kinesis.records()}
+        return foreign_kpl.read(judge, [{"key": record.key, "data": bytes(record.data),
+                                         "range": ranges[record.sequence]} for record in records])
 
 
-def events_by_reader_recipe(shard_records):
-    """What a consumer keeps who drops repeats by partition key and sub-sequence number.
-
-    Per shard a set of keys with the highest sub-sequence number seen: a Kinesis record whose key was
-    seen in a record with a smaller sequence number is a repeat.
-    """
+def events_without_repeats(pairs):
+    """What a consumer keeps of (shard, record) pairs who drops repeats by what is in the records: per
+    shard and partition key, the highest sub-sequence number that was seen."""
     seen, events = {}, []
-    for record in sorted(shard_records, key=lambda one: int(one.sequence)):
+    for shard, record in pairs:
         for number, one in enumerate(read_aggregate(record.data).records):
-            if number > seen.get(record.key, -1):
-                seen[record.key] = number
+            place = (shard.number, record.key)
+            if number > seen.get(place, -1):
+                seen[place] = number
                 events.append(one.data)
     return events
 
