@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/position_file.h"
+
+#include <gtest/gtest.h>
+
+#include "base/check.h"
+#include "buffer/log_files.h"
+#include "io/lossy.h"
+
+namespace millrace::buffer {
+namespace {
+
+constexpr const char* kDirectory = "/log";
+constexpr uint64_t kLinesOverAStep = 14'000;  // of 80 bytes: more than kPositionStepBytes
+constexpr uint64_t kNeededLsn = 7;
+constexpr uint64_t kTried = 20'001;
+
+class PositionFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(files_.make_directories(kDirectory));
+    auto begun = PositionFile::begin(files_, kDirectory, PositionHeader{.uuid = kUuid}, {});
+    ASSERT_TRUE(begun);
+    position_ = std::move(*begun);
+  }
+
+  static QueuedChunk chunk(uint64_t seq, uint64_t lsn) {
+    QueuedChunk chunk{.seq = seq};
+    chunk.id = ChunkId::make(seq, {seq, seq});
+    chunk.attempts = chunk.failures = 1;
+    chunk.shares = {Share{.lsn = lsn, .frame_bytes = 64}};
+    return chunk;
+  }
+
+  // Delivered chunks, of which one in a hundred is needed if only a few are.
+  void deliver(uint64_t chunks, bool all_needed = false) {
+    for (uint64_t seq = 1; seq <= chunks; ++seq) {
+      const bool needed = all_needed || seq % 100 == 0;
+      ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(seq, needed ? kNeededLsn : 1), seq));
+    }
+  }
+
+  Result<> compact(uint64_t first_lsn = 0) {
+    return position_->compact(
+        first_lsn, [](const std::vector<Share>& shares) { return shares[0].lsn == kNeededLsn; },
+        [](uint64_t seq) { return seq == kTried; });
+  }
+
+  // What a start finds after a power cut.
+  LogFiles found() {
+    files_.cut_power();
+    metrics::Cells cells;
+    auto found = survey(files_, kDirectory, cells);
+    CHECK(found.has_value() && found->uuid == kUuid);
+    return std::move(*found);
+  }
+
+  const std::string kUuid = "sixteen bytes :)";
+  io::LossyFileSystem files_;
+  std::unique_ptr<PositionFile> position_;
+};
+
+TEST_F(PositionFileTest, LinesAreDurableWithTheNextSync) {
+  deliver(3);
+  ASSERT_TRUE(position_->sync());
+  ASSERT_TRUE(position_->finish(Finish::kDropped, chunk(4, 1), 4));
+  const PositionFacts facts = found().position;
+  EXPECT_EQ(facts.finished.size(), 3U);
+  EXPECT_EQ(facts.finished.at(2).id, chunk(2, 1).id);
+  EXPECT_EQ(facts.finished.at(2).milliseconds, 2U);
+}
+
+TEST_F(PositionFileTest, ARewriteKeepsWhatSegmentsStillNeed) {
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(compact());
+  const PositionFacts facts = found().position;
+  EXPECT_EQ(facts.finished.size(), kLinesOverAStep / 100);
+  for (const auto& [seq, line] : facts.finished) {
+    EXPECT_EQ(seq % 100, 0U);
+    EXPECT_EQ(line.id, chunk(seq, 0).id);
+  }
+  EXPECT_EQ(facts.invalid_slots, 0U);
+  ASSERT_TRUE(facts.header);
+  EXPECT_EQ(facts.header->highest_chunk_seq, kLinesOverAStep) << "no number is given out twice";
+}
+
+TEST_F(PositionFileTest, ARewriteKeepsTheLatestAttemptOfWhatIsUnfinished) {
+  QueuedChunk tried = chunk(kTried, 1);
+  for (const uint32_t failures : {1U, 2U, 5U}) {
+    tried.failures = failures;
+    ASSERT_TRUE(position_->attempt(tried, failures * 1000));
+  }
+  ASSERT_TRUE(position_->attempt(chunk(kTried + 1, kNeededLsn), 1));
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(compact());
+  const PositionFacts facts = found().position;
+  ASSERT_EQ(facts.attempts.size(), 1U);
+  EXPECT_EQ(facts.attempts.at(kTried).attempts, 5U);
+  EXPECT_EQ(facts.attempts.at(kTried).milliseconds, 5000U);
+}
+
+TEST_F(PositionFileTest, ARewriteJoinsRemovedRangesThatTouch) {
+  ASSERT_TRUE(position_->removed(0, 1, 4096, 1));
+  ASSERT_TRUE(position_->removed(4096, 1, 8192, 2));
+  ASSERT_TRUE(position_->removed(8192, 2, 16384, 3));
+  ASSERT_TRUE(position_->removed(8192, 2, 8192, 4));  // its unlink was undone, it was empty then
+  ASSERT_TRUE(position_->removed(20480, 2, 24576, 5));
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(compact(4096));
+  const LogFiles start = found();
+  const std::vector<PositionLine>& removed = start.position.removed;
+  ASSERT_EQ(removed.size(), 2U);
+  EXPECT_EQ(removed[0].chunk_seq, 4096U) << "what lies before the first lsn needs no line";
+  EXPECT_EQ(removed[0].removed_end_lsn(), 16384U);
+  EXPECT_EQ(removed[0].removed_epoch(), 2U);
+  EXPECT_EQ(removed[1].chunk_seq, 20480U);
+  EXPECT_EQ(start.position.header->first_lsn, 4096U);
+}
+
+TEST_F(PositionFileTest, ARewrittenFileTakesLinesAsBefore) {
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(compact());
+  ASSERT_TRUE(position_->finish(Finish::kDeadLetter, chunk(kLinesOverAStep + 1, 1), 1));
+  ASSERT_TRUE(position_->sync());
+  const PositionFacts facts = found().position;
+  EXPECT_EQ(facts.finished.size(), kLinesOverAStep / 100 + 1);
+  EXPECT_EQ(facts.finished.at(kLinesOverAStep + 1).kind, 'D');
+}
+
+TEST_F(PositionFileTest, IsNotRewrittenWhileItIsSmallOrMostlyNeeded) {
+  deliver(100);
+  ASSERT_TRUE(position_->sync());
+  ASSERT_TRUE(compact());
+  EXPECT_EQ(found().position.finished.size(), 100U);
+  SetUp();
+  deliver(kLinesOverAStep, true);
+  const uint64_t syncs = files_.syncs();
+  ASSERT_TRUE(compact());
+  EXPECT_EQ(files_.syncs(), syncs);
+}
+
+TEST_F(PositionFileTest, ReservesSlotsForEveryUnfinishedChunk) {
+  const uint64_t free = position_->free_slots();
+  ASSERT_TRUE(position_->reserve(1));
+  EXPECT_EQ(position_->free_slots(), free);
+  ASSERT_TRUE(position_->reserve(100'000));
+  EXPECT_GE(position_->free_slots(), 2 * 100'000U + 4096);
+}
+
+TEST_F(PositionFileTest, OnAFullDiskNothingIsReservedAndNothingLost) {
+  deliver(3);
+  files_.set_capacity(kPositionStepBytes);
+  const uint64_t free = position_->free_slots();
+  const auto reserved = position_->reserve(100'000);
+  ASSERT_FALSE(reserved);
+  EXPECT_EQ(reserved.error().kind, ErrorKind::kNoSpace);
+  EXPECT_EQ(position_->free_slots(), free);
+  ASSERT_TRUE(position_->sync());
+  EXPECT_EQ(found().position.finished.size(), 3U);
+}
+
+// After a failed sync the kernel may call dirty pages clean: a later success would prove nothing.
+TEST_F(PositionFileTest, ASyncThatFailedIsNeverTriedAgain) {
+  deliver(1);
+  files_.fail_syncs(1);
+  EXPECT_FALSE(position_->sync());
+  deliver(1);
+  const uint64_t syncs = files_.syncs();
+  EXPECT_FALSE(position_->sync());
+  EXPECT_EQ(files_.syncs(), syncs);
+}
+
+TEST_F(PositionFileTest, ARewriteThatFailsLeavesTheOldFile) {
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(position_->sync());
+  files_.fail_syncs(1);
+  EXPECT_FALSE(compact());
+  EXPECT_EQ(found().position.finished.size(), kLinesOverAStep);
+}
+
+}  // namespace
+}  // namespace millrace::buffer
