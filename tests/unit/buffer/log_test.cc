@@ -155,6 +155,7 @@ TEST(Log, AFailedSyncStopsStoringAndGoesOnDelivering) {
   files.fail_syncs(1);
   harness.append({"refused;"});
   EXPECT_FALSE(harness.commit());
+  EXPECT_EQ(harness.registry.total(Metric::kCommitFailures), 1U);
   EXPECT_EQ(harness.log().room(10), Room::kFailed);
   EXPECT_TRUE(harness.log().failed());
   EXPECT_EQ(harness.drain(), "durable;");
