@@ -70,7 +70,7 @@ class Events(KinesisCase):
 
     @cases.needs_judges(*ALL_READERS)
     def kinesis_case_06(self):
-        """1 000 events: every reader returns them in order, numbered 0 to 999, all under the key."""
+        """1 000 events: every reader has them in order, numbered 0 to 999, all under the key."""
         self.start(fixed_partition_key="pk")
         self.send(*({"n": n} for n in range(1000)))
         record = self.only_record()
@@ -90,7 +90,7 @@ class Events(KinesisCase):
 
     @cases.needs_judges(*ALL_READERS)
     def kinesis_case_08(self):
-        """Bytes that are no UTF-8 are carried unchanged (json_compat = "oj"); the table stays UTF-8."""
+        """Bytes that are no UTF-8 are carried unchanged (json_compat = "oj")."""
         octets = bytes(range(0x80, 0x100)) + b"\xc0\x80\xed\xa0\x80\xf5"
         entry = (b"\x92" + pack(SECONDS) + b"\x81" + pack("d") + b"\xd9" + bytes([len(octets)]) +
                  octets)
@@ -177,8 +177,8 @@ class Events(KinesisCase):
 class Damage(KinesisCase):
     @cases.needs_judges("java", "pip")
     def kinesis_case_12(self):
-        """Any byte flipped: readers take the record for a raw one, `decode` refuses it. And what the
-        disk flipped is not sent: the record is checked when it is read back from the buffer."""
+        """Any byte flipped: readers take the record for a raw one, `decode` refuses it. And what
+        the disk flipped is not sent: the record is checked when it is read back from the buffer."""
         self.start(fixed_partition_key="pk", inject=False)
         self.send({"a": 1}, {"a": 2})
         good = bytes(self.only_record().data)

@@ -41,8 +41,8 @@ class Signing(KinesisCase):
         return {"LD_PRELOAD": library, "FIXED_CLOCK_S": str(NEW_YEAR_2026_S)}
 
     def kinesis_case_32(self):
-        """The golden request, sent by a process whose clock says 2026-01-01, through a proxy so that
-        the host is the service's: both signatures, without and with a session token."""
+        """The golden request, sent by a process whose clock says 2026-01-01, through a proxy so
+        that the host is the service's: both signatures, without and with a session token."""
         clock = self.fixed_clock()
         for token, (headers, signature) in GOLDEN.items():
             with self.subTest(token=token):
@@ -78,7 +78,7 @@ class Failures(KinesisCase):
                          sorted(event_json({"n": n}) for n in range(count)))
 
     def kinesis_case_36(self):
-        """Twice 500, then well: three requests of the same bytes under the same key, stored once."""
+        """Twice 500, then well: three requests, the same bytes and key, stored once."""
         self.start()
         self.kinesis.faults.queue([500, 500])
         self.send({"n": 0}, {"n": 1})
@@ -102,8 +102,8 @@ class Failures(KinesisCase):
         self.assertEqual(self.counted("flush_chunks_total", outcome="committed"), 1)
 
     def kinesis_case_37(self):
-        """Stored, and the connection ended before the reply: sent again, the same bytes; a reader who
-        goes by partition key and sub-sequence number has each event once."""
+        """Stored, and the connection ended before the reply: sent again, the same bytes; a reader
+        who goes by partition key and sub-sequence number has each event once."""
         for do in ("store_drop", "store_reset"):
             with self.subTest(do):
                 self.check_stored_twice({"do": do}, do)
@@ -130,8 +130,8 @@ class Failures(KinesisCase):
         self.assert_each_once(2)
 
     def kinesis_case_44(self):
-        """The server ends a kept connection: one resend on a new one, counted, nothing in the log. One
-        that ends in peace between two requests is replaced before anything is sent on it."""
+        """The server ends a kept connection: one resend on a new one, counted, nothing in the log.
+        One that ends in peace between two requests is replaced before anything is sent on it."""
         self.start(buffer={"flush_thread_count": 1})
         self.send({"n": 0})
         self.instance.wait_idle()
@@ -155,8 +155,8 @@ class Failures(KinesisCase):
         self.assert_each_once(3)
 
     def kinesis_case_49(self):
-        """A 200 without ShardId, or that is no JSON, proves nothing: the chunk stays and is sent again
-        with the same bytes."""
+        """A 200 without ShardId, or that is no JSON, proves nothing: the chunk stays and is sent
+        again with the same bytes."""
         for do in ("no_shard_id", "invalid_json", "empty"):
             with self.subTest(do):
                 self.start(name=do)
@@ -175,7 +175,8 @@ class Failures(KinesisCase):
 
     def kinesis_case_52(self):
         """SIGTERM while the service throttles. There is no memory buffer; the file buffer: it ends
-        quickly, or with flush_at_shutdown at stop_timeout, and what it holds is sent after the start."""
+        quickly, or with flush_at_shutdown at stop_timeout, and what it holds is sent after the
+        start."""
         for at_shutdown in (False, True):
             with self.subTest(flush_at_shutdown=at_shutdown):
                 self.start(name=f"stop{at_shutdown}", system={"stop_timeout": "1s"},
@@ -227,7 +228,8 @@ class Secrets(KinesisCase):
                 for shown in (" debug ", "IncompleteSignatureException", "ValidationException"):
                     self.assertIn(shown, log)
                 encoded = base64.b64encode(b'xx' + payload.encode())[4:-4].decode()
-                for hidden in (SECRET, token, payload, encoded, "AWS4-HMAC", "Signature=", "0123456789abcdef"):
+                for hidden in (SECRET, token, payload, encoded, "AWS4-HMAC", "Signature=",
+                               "0123456789abcdef"):
                     self.assertNotIn(hidden, log)
                 self.assertTrue(all(payload.encode() in one for _, record in endpoint.records()
                                     for one in read_own_aggregate(record.data, record.key)))

@@ -40,10 +40,10 @@ class Options(KinesisCase):
         return done.returncode, (done.stdout + done.stderr).decode()
 
     def kinesis_case_16(self):
-        """chunk_limit_size, which was buffer_chunk_limit. Fluentd's plugin keeps 200 bytes of a record
-        free whatever the key, hence its 349458 (no warning), 349459, 1048376 (warning) and 1048377
-        (error). Here the key's real size counts: a warning above a third of record_limit (349525), an
-        error above what fits beside the key (94 bytes for a random one)."""
+        """chunk_limit_size, which was buffer_chunk_limit. Fluentd's plugin keeps 200 bytes of a
+        record free whatever the key, hence its 349458 (no warning), 349459, 1048376 (warning) and
+        1048377 (error). Here the key's real size counts: a warning above a third of record_limit
+        (349525), an error above what fits beside the key (94 bytes for a random one)."""
         most = room(UUID_BYTES)
         self.assertEqual(most, 1048482)
         told = {349458: None, 349525: None, 349526: "warning", 1048376: "warning",
@@ -154,7 +154,7 @@ class Routing(KinesisCase):
                 self.assertEqual(self.read_by("java", records), expected)
 
     def assert_dropped(self, keys, user_records):
-        """Foreign records in the stream: lost to a KCL consumer, and `decode` shows what is in them."""
+        """Foreign records: lost to a KCL consumer, and `decode` shows what is in them."""
         shard = Stream("s", 2).shard_of("foo")
         data = vectors.aggregate(keys, user_records)
         self.assertEqual(kept_by_kcl(read_aggregate(data), shard.start, shard.end), [])

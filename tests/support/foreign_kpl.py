@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Aggregated records read and made by the libraries of others, in one process a call.
 
-`java` is the Kinesis Client Library's de-aggregator (reading) and amazon-kinesis-aggregator (making),
-`pip` and `npm` are aws-kinesis-agg for Python and Node.
+`java` is the Kinesis Client Library's de-aggregator (reading) and amazon-kinesis-aggregator
+(making), `pip` and `npm` are aws-kinesis-agg for Python and Node.
 """
 import base64
 import json
@@ -34,7 +34,8 @@ def _java(name):
 
 def _script(judge, name):
     if judge == "pip":
-        return [os.path.join(JUDGES, "pip/.venv/bin/python"), os.path.join(JUDGES, f"pip/{name}.py")]
+        return [os.path.join(JUDGES, "pip/.venv/bin/python"),
+                os.path.join(JUDGES, f"pip/{name}.py")]
     return ["node", os.path.join(JUDGES, f"npm/{name}.mjs")]
 
 
@@ -45,8 +46,8 @@ def _text(data):
 def read(judge, records):
     """What the reader makes of each record (a dict with key, data and the shard's range).
 
-    A list of (key, payload), empty when all were dropped; None for a record that the reader takes for
-    not aggregated, or damaged.
+    A list of (key, payload), empty when all were dropped; None for a record that the reader takes
+    for not aggregated, or damaged.
     """
     require_judge(judge)
     found = [[] for _ in records]
@@ -85,7 +86,7 @@ def _read_script(judge, records):
 
 
 def make(judge, records):
-    """Aggregated records. Each of `records` is a list of (key, explicit hash key or None, payload)."""
+    """Aggregated records of (key, explicit hash key or None, payload) lists, one of each."""
     require_judge(judge)
     if judge == "java":
         given = ["".join(f"{_text(key.encode())}\t{hash_key or ''}\t{_text(payload)}\n"

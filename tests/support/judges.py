@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls the judges: foreign senders, a foreign Kinesis, protoc. (foreign_kpl.py has the readers.)"""
+"""Calls the judges: foreign senders, a foreign Kinesis, protoc; readers: foreign_kpl.py."""
 import base64
 import json
 import os

@@ -42,7 +42,8 @@ def ranges_of(request_key):
 
 
 def lossy_ranges(aggregate, request_key, shard_range=None):
-    """The names of the shards on which a KCL consumer would lose user records of this Kinesis record:
+    """The names of the shards on which a KCL consumer would lose user records of this Kinesis
+    record:
     those of ranges_of(), and `shard_range`, where it was stored."""
     hashes = {user_record_hash(record) for record in
               {(record.key, record.explicit_hash): record for record in aggregate.records}.values()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of the Kinesis output's conformance cases: events in, the records of a strict stream out."""
+"""The base of the Kinesis output's conformance cases: events in, stored records out."""
 import json
 
 import foreign_kpl
@@ -90,8 +90,8 @@ class KinesisCase(IntegrationCase):
 
 
 def events_without_repeats(pairs):
-    """What a consumer keeps of (shard, record) pairs who drops repeats by what is in the records: per
-    shard and partition key, the highest sub-sequence number that was seen."""
+    """What a consumer keeps of (shard, record) pairs who drops repeats by what is in the records:
+    per shard and partition key, the highest sub-sequence number that was seen."""
     seen, events = {}, []
     for shard, record in pairs:
         for number, one in enumerate(read_aggregate(record.data).records):

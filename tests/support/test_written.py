@@ -93,8 +93,8 @@ class Judges(unittest.TestCase):
 
     @cases.needs_judges("pip", "npm")
     def test_the_others_condemn_what_they_read_in_another_way(self):
-        # An index beyond the table: Python gives up the record there, Node goes on without a key; the
-        # tests' own reader would refuse it, so it is shown one that it reads.
+        # An index beyond the table: Python gives up the record there, Node goes on without a key;
+        # the tests' own reader would refuse it, so it is shown one that it reads.
         good = read_aggregate(bytes.fromhex(A1))
         for name in ("test_python_aws_kinesis_agg", "test_node_aws_kinesis_agg"):
             self.assertFalse(self.condemns(name, "pk", bytes.fromhex(A1)))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every record that the tests of this program saw millrace write, held to what consumers need.
 
-The bases of the tests hand over what their streams hold when a test ends. Each record is read at once
-and put to the KCL rule; a user record that would be dropped fails the test. A program that says
-`WRITTEN.keep()` also keeps the records, for EveryRecordJudged to ask the foreign readers at its end.
+The bases of the tests hand over what their streams hold when a test ends. Each record is read at
+once and put to the KCL rule; a user record that would be dropped fails the test. A program that
+says `WRITTEN.keep()` also keeps the records, for EveryRecordJudged to ask the foreign readers at
+its end.
 """
 import base64
 import json
@@ -64,8 +65,8 @@ class Written:
         return list({(one["key"], one["data"], one["range"]): one for one in self._kept}.values())
 
     def line(self):
-        return (f"KCL rule: {self.user_records} user records on 1, 2, 7, 64 shards before and after "
-                f"a split: {self.dropped} dropped")
+        return (f"KCL rule: {self.user_records} user records on 1, 2, 7, 64 shards before and "
+                f"after a split: {self.dropped} dropped")
 
 
 WRITTEN = Written()
@@ -83,7 +84,7 @@ class EveryRecordJudged(unittest.TestCase):
 
     @staticmethod
     def narrowest(record):
-        """What the shard it is in and half a shard of 64 have in common: kept there, kept in both."""
+        """What its shard and half a shard of 64 have in common: kept there, kept in both."""
         half = ranges_of(record["key"])["64 shards after a split"]
         return max(half[0], record["range"][0]), min(half[1], record["range"][1])
 
