@@ -124,7 +124,7 @@ class FrameMemory(HostileCase):
 
 
 class SlowClients(HostileCase):
-    SOURCE = {"frame_timeout": "1s", "frame_rate_min": "1000"}
+    SOURCE = {"frame_timeout": "2s", "frame_rate_min": "1000"}
 
     def hostile_drip_feeding(self):
         """Inside a message a client has to go on: at all, and fast enough. Between two it may wait."""
@@ -340,16 +340,14 @@ class Flood(HostileCase):
         heard.send(b"\x94")
         self.wait_connections(2)
         silent = [self.peer() for _ in range(3 * self.LIMIT)]
-        until(lambda: self.is_closed(silent[2 * self.LIMIT]), "the older ones are closed")
-        self.assertFalse(self.is_closed(heard))
-        closed = [self.is_closed(peer) for peer in silent]
-        self.assertEqual(closed, sorted(closed, reverse=True), "in their order")
-        # 20 = the agent, the one that was heard, and the youngest 18.
-        self.assertEqual(closed.count(False), self.LIMIT - 2)
+        # The agent, the one that was heard, and the youngest 18 are left.
+        gone = len(silent) - (self.LIMIT - 2)
+        until(lambda: all(map(self.is_closed, silent[:gone])), "the older ones are closed")
+        self.assertFalse(any(map(self.is_closed, [heard, *silent[gone:]])))
         agents = [self.peer() for _ in range(self.LIMIT - 2)]
         for agent in agents:
             self.probe(agent)
-        self.assertTrue(all(self.is_closed(peer) for peer in silent))
+        self.assertTrue(all(map(self.is_closed, silent)))
         self.assertFalse(self.is_closed(heard))
         self.probe(self.peer())
         until(lambda: self.is_closed(heard), "who has only begun goes last")
