@@ -170,7 +170,7 @@ class Golden(IntegrationCase):
 
 class ManyShards(IntegrationCase):
     def test_no_consumer_drops_a_record_before_and_after_a_split(self):
-        for shards in (1, 2, 7):
+        for shards in (1, 2, 7, 64):
             with self.subTest(shards=shards):
                 endpoint = self.endpoint(shards=shards)
                 millrace = self.to_endpoint(endpoint, name=f"millrace{shards}",
@@ -183,7 +183,7 @@ class ManyShards(IntegrationCase):
                 verdict = self.assert_all_well(endpoint, senders)
                 self.assertEqual(verdict.delivered, 4000)
                 used = {shard.number for shard, _ in endpoint.records()}
-                self.assertGreater(len(used), shards)
+                self.assertGreater(len(used), min(shards, 40))
                 self.assert_one_put_per_chunk(endpoint, millrace)
 
 

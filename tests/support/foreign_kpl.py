@@ -7,14 +7,26 @@
 import base64
 import json
 import os
+import re
 import subprocess
 
 from cases import JUDGES, require_judge
 
-NAMES = {"java": "Java amazon-kinesis-client 3.5.1", "pip": "Python aws-kinesis-agg 1.2.3",
-         "npm": "Node aws-kinesis-agg 4.2.8"}
 SECONDS_MAX = 300
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+
+
+def _pinned(file, pattern):
+    with open(os.path.join(JUDGES, file), encoding="utf-8") as text:
+        return re.search(pattern, text.read())[1]
+
+
+NAMES = {"java": "Java amazon-kinesis-client " + _pinned(
+             "java/SHA256SUMS", r"kcl/amazon-kinesis-client-([\d.]+)\.jar"),
+         "pip": "Python aws-kinesis-agg " + _pinned(
+             "pip/requirements.txt", r"aws-kinesis-agg==([\d.]+)"),
+         "npm": "Node aws-kinesis-agg " + _pinned(
+             "npm/package.json", r'"aws-kinesis-agg": "([\d.]+)"')}
 
 
 def _run(command, lines):
