@@ -72,19 +72,17 @@ class IngestHarness : public input::Replies {
     lane_ = lanes[0].get();
     auto router = route::Router::make({route::Rule{match_.patterns, 0}});
     if (!router) return tl::unexpected(router.error());
-    ingest_ = std::make_unique<ingest::Ingest>(
-        ingest::IngestParts{.io = io(),
-                            .router = std::move(*router),
-                            .lanes = std::move(lanes),
-                            .unmatched = keep_unmatched
-                                             ? std::make_unique<ingest::Unmatched>(*logs_[1])
-                                             : nullptr,
-                            .pool = pool_,
-                            .commits = *commits_,
-                            .cells = registry.make_cells(""),
-                            .large_token = large_token_,
-                            .request_submit = [] {},
-                            .wake_for_room = [] {}});
+    ingest_ = std::make_unique<ingest::Ingest>(ingest::IngestParts{
+        .io = io(),
+        .router = std::move(*router),
+        .lanes = std::move(lanes),
+        .unmatched = keep_unmatched ? std::make_unique<ingest::Unmatched>(*logs_[1]) : nullptr,
+        .pool = pool_,
+        .commits = *commits_,
+        .cells = registry.make_cells(""),
+        .large_token = large_token_,
+        .request_submit = [] {},
+        .wake_for_room = [] {}});
     inlet_ = &ingest_->add_inlet();
     inlet_->answer_to(*this);
     return {};
