@@ -89,7 +89,10 @@ input::Handshake::Step run(std::string_view bytes, size_t piece, const Server& s
     end = std::min(bytes.size(), end + piece);
     // In memory of exactly this size, so that a step too far is noticed.
     const std::string arrived(bytes.substr(0, end));
+    const bool will_judge = handshake.will_judge(arrived);
     step = handshake.take(arrived, server.peer());
+    CHECK(will_judge ==
+          (step.kind != Kind::kNeedMore && step.reason != input::CloseReason::kForeign));
     CHECK(step.kind != Kind::kNeedMore || end < input::Handshake::kPingBytesMax);
   }
   CHECK(step.size <= bytes.size());

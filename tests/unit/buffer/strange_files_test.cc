@@ -114,6 +114,41 @@ TEST(StrangeFiles, AChunkWithoutItsOpeningIsADeadLetter) {
   EXPECT_EQ(harness.log().queue().counts().dead_letters, 0U) << "once is enough";
 }
 
+// A disk on which nothing can be put into dead/ while it is full.
+class FullDisk : public MemoryFileSystem {
+ public:
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
+    if (full && path.find("/dead/") != std::string::npos) {
+      return fail(ErrorKind::kNoSpace, path + ": no space");
+    }
+    return MemoryFileSystem::open(path, mode);
+  }
+  bool full = true;
+};
+
+TEST(DeadLetter, StaysInTheBufferUntilThereIsRoomForIt) {
+  FullDisk files;
+  LogHarness harness(files, kDirectory);
+  ASSERT_TRUE(harness.start());
+  harness.append({"one;"});
+  harness.log().appender().seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness.commit());
+  QueuedChunk chunk = *harness.log().queue().take();
+  chunk.give_up = GiveUp::kRefused;
+  harness.log().queue().give_up(chunk);
+  harness.log().tend();
+  EXPECT_EQ(harness.log().queue().counts().dead_letters, 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kDeadRefused), 0U);
+  EXPECT_EQ(harness.log().status().unfinished_bytes, 4U);
+  files.full = false;
+  harness.log().tend();
+  EXPECT_EQ(harness.log().queue().counts().dead_letters, 0U);
+  EXPECT_EQ(harness.registry.total(Metric::kDeadRefused), 1U);
+  EXPECT_EQ(harness.log().status().unfinished_bytes, 0U);
+  EXPECT_EQ(content(files, std::string(kDirectory) + "/dead/" + chunk.id.hex() + ".chunk"),
+            "HEADone;");
+}
+
 // Tags make stage keys: whoever sends many of them must not fill the memory.
 TEST(Staging, OfTooManyChunksTheOldestIsSealed) {
   MemoryFileSystem files;

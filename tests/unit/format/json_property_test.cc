@@ -5,13 +5,13 @@
 #include <rapidcheck/gtest.h>
 
 #include <bit>
-#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 
 #include "format/json_formatter.h"
+#include "tests/support/any_json.h"
 #include "tests/unit/format/formatted.h"
 #include "tests/unit/format/pack.h"
 #include "tests/unit/format/reference_json.h"
@@ -169,46 +169,6 @@ RC_GTEST_PROP(JsonProperty, DamagedBytesAreRefusedOrValid, (uint64_t seed)) {
   }
 }
 
-// A tree of values that JSON can say, with the numbers at which encodings change.
-nlohmann::json tree(std::mt19937_64& random, int depth) {
-  static const int64_t kEdges[] = {0, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296};
-  const auto text = [&] {
-    static const char* const kPieces[] = {"a",  " ",    "\"",   "\\", "/",
-                                          "\n", "\x01", "\x7f", "é",  "イ"};
-    std::string out;
-    for (size_t left = random() % 40; left > 0; --left) out += kPieces[random() % 10];
-    return out;
-  };
-  switch (random() % (depth < 4 ? 9 : 7)) {
-    case 0:
-      return nullptr;
-    case 1:
-      return (random() & 1) != 0;
-    case 2:
-      return kEdges[random() % 9] + static_cast<int64_t>(random() % 3) - 1;
-    case 3:
-      return -kEdges[random() % 9] - static_cast<int64_t>(random() % 3);
-    case 4:
-      return random() >> (random() % 64);
-    case 5: {
-      const auto number = std::bit_cast<double>(random());
-      return std::isfinite(number) ? number : 0.5;
-    }
-    case 6:
-      return text();
-    case 7: {
-      auto array = nlohmann::json::array();
-      for (size_t left = random() % 20; left > 0; --left) array.push_back(tree(random, depth + 1));
-      return array;
-    }
-    default: {
-      auto object = nlohmann::json::object();
-      for (size_t left = random() % 20; left > 0; --left) object[text()] = tree(random, depth + 1);
-      return object;
-    }
-  }
-}
-
 // Written as MessagePack by the JSON library, as JSON by the formatter, and read by the library.
 RC_GTEST_PROP(JsonProperty, ValuesSurviveAnIndependentWriterAndReader, (uint64_t seed)) {
   std::mt19937_64 random(seed);
@@ -216,7 +176,7 @@ RC_GTEST_PROP(JsonProperty, ValuesSurviveAnIndependentWriterAndReader, (uint64_t
   for (int i = 0; i < 10; ++i) {
     auto record = nlohmann::json::object();
     for (size_t left = random() % 30; left > 0; --left) {
-      record["k" + std::to_string(random() % 50)] = tree(random, 1);
+      record["k" + std::to_string(random() % 50)] = testing::any_json(random, 1);
     }
     std::string packed;
     nlohmann::json::to_msgpack(record, packed);
