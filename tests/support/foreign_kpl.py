@@ -9,6 +9,8 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+import threading
 
 from cases import JUDGES, require_judge
 
@@ -29,13 +31,27 @@ NAMES = {"java": "Java amazon-kinesis-client " + _pinned(
              "npm/package.json", r'"aws-kinesis-agg": "([\d.]+)"')}
 
 
-def _run(command, lines):
-    done = subprocess.run(command, input="".join(lines).encode(), capture_output=True,
-                          timeout=SECONDS_MAX, check=False)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command[:4])} ended with {done.returncode}: "
-                             f"{done.stderr.decode(errors='replace')[-2000:]}")
-    return done.stdout.splitlines()
+def _lines(command, given):
+    """Runs a program on these lines (an iterable); its own lines, as they come."""
+    with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as errors:
+        for line in given:
+            words.write(line.encode())
+        words.seek(0)
+        with subprocess.Popen(command, stdin=words, stdout=subprocess.PIPE,
+                              stderr=errors) as process:
+            timer = threading.Timer(SECONDS_MAX, process.kill)
+            timer.start()
+            try:
+                for line in process.stdout:
+                    yield line.rstrip(b"\n")
+            finally:
+                process.stdout.close()
+                code = process.wait()
+                timer.cancel()
+        if code != 0:
+            errors.seek(0)
+            raise AssertionError(f"{' '.join(command[:4])} ended with {code}: "
+                                 f"{errors.read().decode(errors='replace')[-2000:]}")
 
 
 def _java(name):
@@ -56,28 +72,38 @@ def _text(data):
 
 
 def read(judge, records):
-    """What the reader makes of each record (a dict with key, data and the shard's range).
+    """The list of what read_each() yields."""
+    return list(read_each(judge, records))
+
+
+def read_each(judge, records):
+    """Yields what the reader makes of each record (a dict with key, data and the shard's range).
 
     A list of (key, payload), empty when all were dropped; None for a record that the reader takes
     for not aggregated, or damaged.
     """
     require_judge(judge)
-    found = [[] for _ in records]
+    place, events = 0, []
     lines = _read_java(records) if judge == "java" else _read_script(judge, records)
     for number, sub, key, payload in lines:
+        while place < number:
+            yield events
+            place, events = place + 1, []
         if key is None:
-            found[number] = None
+            events = None
             continue
-        if sub != len(found[number]):
-            raise AssertionError(f"record {number}: {sub} after {len(found[number])} user records")
-        found[number].append((key, payload))
-    return found
+        if number != place or sub != len(events):
+            raise AssertionError(f"record {number}: user record {sub} after {events}")
+        events.append((key, payload))
+    while place < len(records):
+        yield events
+        place, events = place + 1, []
 
 
 def _read_java(records):
-    given = [f"{_text(one['key'].encode())}\t{_text(one['data'])}\t{one['range'][0]}\t"
-             f"{one['range'][1]}\n" for one in records]
-    for line in _run(_java("Deaggregate"), given):
+    given = (f"{_text(one['key'].encode())}\t{_text(one['data'])}\t{one['range'][0]}\t"
+             f"{one['range'][1]}\n" for one in records)
+    for line in _lines(_java("Deaggregate"), given):
         number, outcome, *rest = line.decode("ascii").split("\t")
         if outcome == "raw":
             yield int(number), 0, None, None
@@ -87,8 +113,9 @@ def _read_java(records):
 
 
 def _read_script(judge, records):
-    given = [json.dumps({"key": one["key"], "data": _text(one["data"])}) + "\n" for one in records]
-    for line in _run(_script(judge, "deaggregate"), given):
+    given = (json.dumps({"key": one["key"], "data": _text(one["data"])}) + "\n"
+             for one in records)
+    for line in _lines(_script(judge, "deaggregate"), given):
         told = json.loads(line)
         if "raw" in told:
             yield told["record"], 0, None, None
@@ -108,7 +135,7 @@ def make(judge, records):
         given = [json.dumps([{"key": key, "hash": hash_key, "data": _text(payload)}
                              for key, hash_key, payload in record]) + "\n" for record in records]
         command = _script(judge, "aggregate")
-    made = [base64.b64decode(line) for line in _run(command, given)]
+    made = [base64.b64decode(line) for line in _lines(command, given)]
     if len(made) != len(records):
         raise AssertionError(f"{len(made)} records made, {len(records)} asked for")
     return made

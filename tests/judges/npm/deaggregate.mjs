@@ -12,7 +12,11 @@ import { createInterface } from "node:readline";
 const agg = createRequire(import.meta.url)("aws-kinesis-agg");
 
 let number = 0;
-const out = [];
+
+function print(lines) {
+  process.stdout.write(lines.map((line) => JSON.stringify(line) + "\n").join(""));
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const given = JSON.parse(line);
   const record = number++;
@@ -24,13 +28,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     events = found;
   });
   if (refused || events.some((event) => event.subSequenceNumber === undefined)) {
-    out.push(JSON.stringify({ record, raw: true }));
+    print([{ record, raw: true }]);
     continue;
   }
-  for (const event of events) {
-    out.push(JSON.stringify({
-      record, sub: event.subSequenceNumber, key: event.partitionKey, data: event.data,
-    }));
-  }
+  print(events.map((event) => (
+    { record, sub: event.subSequenceNumber, key: event.partitionKey, data: event.data })));
 }
-process.stdout.write(out.map((line) => line + "\n").join(""));
