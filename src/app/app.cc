@@ -139,7 +139,7 @@ Result<> App::make_outputs() {
 // Reading a large buffer takes a while: signals are heard meanwhile.
 int App::open_logs() {
   for (uint32_t id = 0; id < config_.system.workers; ++id) {
-    workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, large_token_));
+    workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, shared_));
   }
   auto opening = std::async(std::launch::async, [this]() -> Result<> {
     std::optional<uint64_t> key_seed;

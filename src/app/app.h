@@ -69,7 +69,7 @@ class App {
   metrics::Registry registry_;
   std::atomic<State> state_{State::kRecovering};
   std::atomic<bool> interrupted_{false};
-  ingest::LargeRequestToken large_token_{false};
+  ingest::Shared shared_;
   std::unique_ptr<io::FileLock> root_lock_;
   std::vector<std::unique_ptr<output::Output>> outputs_;  // by index of [[match]]
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -25,13 +25,13 @@ std::string log_directory(const config::System& system, const config::Match& mat
 }  // namespace
 
 Worker::Worker(io::Io io, uint32_t id, const config::Config& config, metrics::Registry& registry,
-               ingest::LargeRequestToken& large_token)
+               ingest::Shared& shared)
     : io_(io),
       id_(id),
       config_(config),
       registry_(registry),
       cells_(registry.make_cells("")),
-      large_token_(large_token) {}
+      shared_(shared) {}
 
 Worker::~Worker() { stop(); }
 
@@ -87,7 +87,7 @@ Result<> Worker::build_ingest() {
       .pool = pool_,
       .commits = *commits_,
       .cells = cells_,
-      .large_token = large_token_,
+      .shared = shared_,
       .request_submit = [this] { submit_hook_->request(); },
       .wake_for_room = [this] { loop_.post([this] { ingest_->room_came(); }); }});
   submit_hook_ = std::make_unique<event::EndOfTurn>(loop_, event::TurnStage::kSubmit,

@@ -26,7 +26,7 @@ namespace millrace::app {
 class Worker {
  public:
   Worker(io::Io io, uint32_t id, const config::Config& config, metrics::Registry& registry,
-         ingest::LargeRequestToken& large_token);
+         ingest::Shared& shared);
   ~Worker();
 
   /// Locks and recovers the logs of this worker. `key_seed` is that of the first log that has one.
@@ -65,7 +65,7 @@ class Worker {
   const config::Config& config_;
   metrics::Registry& registry_;
   metrics::Cells& cells_;
-  ingest::LargeRequestToken& large_token_;
+  ingest::Shared& shared_;
 
   buffer::BlockPool pool_;
   std::vector<std::unique_ptr<buffer::Log>> logs_;

@@ -17,6 +17,7 @@
 namespace millrace::config {
 
 enum class Unmatched { kDead, kDrop };
+enum class Undecodable { kDead, kRefuse };
 enum class FlushMode { kInterval, kLazy, kImmediate };
 enum class OverflowAction { kBlock, kThrowException, kDropOldestChunk };
 enum class OutputType { kKinesisAggregation, kLocal };
@@ -77,7 +78,8 @@ struct ForwardSource {
   uint64_t decompression_size_limit = 256ULL << 20;
   uint64_t decompression_ratio_limit = 1000;  // above 16 MiB; 0: none
   bool json = true;                           // never with security
-  std::optional<Security> security;           // none: whoever connects may send
+  Undecodable undecodable = Undecodable::kDead;
+  std::optional<Security> security;  // none: whoever connects may send
 
   friend bool operator==(const ForwardSource&, const ForwardSource&) = default;
 };

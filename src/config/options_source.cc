@@ -7,6 +7,7 @@ namespace millrace::config {
 namespace {
 
 constexpr const char* kSourceTypes[] = {"forward"};
+constexpr const char* kUndecodable[] = {"dead", "refuse"};
 
 // There is one type so far, and the model has no member for it.
 void set_nothing(void*, const Value&) {}
@@ -114,6 +115,13 @@ constexpr Option kSource[] = {
      .default_text = "true",
      .help = "Also takes messages written as JSON on the same port.",
      .set = set_member<ForwardSource, &ForwardSource::json>},
+    {.name = "undecodable",
+     .type = Type::kEnum,
+     .default_text = "dead",
+     .words = kUndecodable,
+     .help = "A message that cannot be decoded and comes a third time is kept in dead/ and acked; "
+             "\"refuse\" never acks it.",
+     .set = set_member<ForwardSource, &ForwardSource::undecodable>},
 };
 
 }  // namespace

@@ -11,20 +11,6 @@ using input::Message;
 using input::Verdict;
 using metrics::Metric;
 
-// JSON with tag, time and frame is rarely more than twice its MessagePack.
-uint64_t estimate_of(const Message& message) { return 2 * message.entries.size() + 4096; }
-
-buffer::RequestKey key_of(const Message& message, uint64_t seed) {
-  const buffer::RequestIdentity identity{
-      .chunk = message.chunk,
-      .tag = message.tag,
-      .size_option =
-          message.has_size_option ? std::optional<uint64_t>(message.size_option) : std::nullopt,
-      .entries = message.entries,
-      .peer = message.client.empty() ? message.peer : message.client};
-  return buffer::request_key(identity, seed);
-}
-
 }  // namespace
 
 Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
@@ -57,23 +43,17 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
   if (admission == Admission::kNotNow) return Verdict::kNotNow;
   if (admission == Admission::kRefused) return Verdict::kRefused;
 
-  const uint64_t id = pending_.next_id();
-  buffer::RequestKey key{};
-  if (message.has_chunk) key = key_of(message, log.key_seed());
-  log.appender().begin(
-      id, message.has_chunk ? std::string_view(key.data(), key.size()) : std::string_view());
+  begin(log, message);
   const bool whole = lane != nullptr ? append_matched(*lane, message, reader, stored)
                                      : append_unmatched(message, reader, stored);
   if (!whole || stored == 0) {
     log.appender().abort();
-    if (large) parts_.large_token = false;
+    if (large) parts_.shared.large_token = false;
     if (whole) count(reader.counts(), 0);
     return whole ? Verdict::kDone : Verdict::kMalformed;
   }
-  log.appender().end();
   count(reader.counts(), stored);
-  pending_.add(PendingRequest{.ticket = ticket, .replies = &replies, .large = large});
-  parts_.request_submit();
+  end(log, ticket, replies, large);
   return Verdict::kTaken;
 }
 
@@ -100,7 +80,7 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
     return Admission::kNotNow;
   }
   if (estimate > kPoolBytesMax) {
-    if (parts_.large_token.exchange(true)) {
+    if (parts_.shared.large_token.exchange(true)) {
       blocked_ = true;  // tick() offers it again
       return Admission::kNotNow;
     }
@@ -153,7 +133,7 @@ bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryRead
   const format::ReplacedCounts replaced = lane.take_counts();
   if (reader.malformed()) return false;
   if (expanded) {
-    append_raw(lane, message);
+    keep_expanded(lane, message);
     stored = 1;
     return true;
   }
@@ -162,23 +142,6 @@ bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryRead
   parts_.cells.add(Metric::kReplacedNotFinite, replaced.not_finite);
   parts_.cells.add(Metric::kReplacedExt, replaced.ext);
   return true;
-}
-
-// A message that grows beyond all bounds as JSON is kept as it came, as a dead letter.
-void Ingest::append_raw(Lane& lane, const Message& message) {
-  buffer::Appender& appender = lane.log().appender();
-  appender.abort();
-  log::warn("ingest", "a message grew too large as JSON; it goes to dead/ as it came",
-            {{"peer", message.peer}, {"bytes", message.entries.size()}});
-  buffer::RequestKey key{};
-  if (message.has_chunk) key = key_of(message, lane.log().key_seed());
-  appender.begin(pending_.next_id(),
-                 message.has_chunk ? std::string_view(key.data(), key.size()) : std::string_view());
-  const buffer::Metadata metadata{{"tag", std::string(message.tag.substr(0, 1024))}};
-  const buffer::StageTarget target{.metadata = &metadata,
-                                   .profile = &lane.opaque_profile(),
-                                   .dead_reason = buffer::DeadReason::kExpansion};
-  appender.put_dead_letter(target, message.entries);
 }
 
 bool Ingest::append_unmatched(const Message& message, input::EntryReader& reader,

@@ -14,6 +14,7 @@
 #include "buffer/request_key.h"
 #include "ingest/lane.h"
 #include "ingest/pending.h"
+#include "ingest/refusals.h"
 #include "ingest/unmatched.h"
 #include "input/forward/entry_reader.h"
 #include "metrics/metrics.h"
@@ -21,8 +22,11 @@
 
 namespace millrace::ingest {
 
-/// Held by one request of the process while it is larger than a worker's pool.
-using LargeRequestToken = std::atomic<bool>;
+/// What the workers share.
+struct Shared {
+  std::atomic<bool> large_token{false};  // held by one request while it is larger than a pool
+  Refusals refusals;
+};
 
 struct IngestParts {
   io::Io io;
@@ -32,7 +36,7 @@ struct IngestParts {
   buffer::BlockPool& pool;
   buffer::CommitThread& commits;
   metrics::Cells& cells;  // of the loop thread
-  LargeRequestToken& large_token;
+  Shared& shared;
   std::function<void()> request_submit;  // submit() is wanted at the end of this turn
   std::function<void()> wake_for_room;   // any thread: room_came() is wanted on the loop
 };
@@ -50,6 +54,7 @@ class Ingest {
     explicit Inlet(Ingest& ingest) : ingest_(ingest) {}
     void answer_to(input::Replies& replies) { replies_ = &replies; }
     input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
+    input::Verdict undecodable(const input::Message& message, input::Ticket ticket) override;
 
    private:
     friend class Ingest;
@@ -76,13 +81,21 @@ class Ingest {
 
   input::Verdict receive(const input::Message& message, input::Ticket ticket,
                          input::Replies& replies);
+  input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
+                             input::Replies& replies);
+  static uint64_t estimate_of(const input::Message& message);
   Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
   Admission wait_for_room(buffer::Log& log);
   bool append_matched(Lane& lane, const input::Message& message, input::EntryReader& reader,
                       uint64_t& stored);
   bool append_unmatched(const input::Message& message, input::EntryReader& reader,
                         uint64_t& stored);
-  void append_raw(Lane& lane, const input::Message& message);
+  void keep_expanded(Lane& lane, const input::Message& message);
+  static void put_raw(buffer::Log& log, const buffer::ChunkProfile& profile,
+                      const input::Message& message, buffer::DeadReason reason);
+  /// Around what is laid out of one message.
+  void begin(buffer::Log& log, const input::Message& message);
+  void end(buffer::Log& log, input::Ticket ticket, input::Replies& replies, bool large);
   void count(const input::EntryCounts& counts, uint64_t stored);
   input::EntryReader reader_of(const input::Message& message) const;
   void complete(const buffer::Batch& batch, bool durable);

@@ -35,6 +35,7 @@ Unmatched::Unmatched(buffer::Log& log) : log_(log) {
   profile_.chunk_bytes_max = kChunkBytesMax;
   profile_.record_bytes_max = UINT64_MAX;
   profile_.head = [](const ChunkId& id) { return buffer::HeadAndKey{{}, id.uuid()}; };
+  opaque_profile_.head = profile_.head;
   target_.profile = &profile_;
   target_.kind = buffer::ChunkKind::kDeadLetter;
   target_.dead_reason = buffer::DeadReason::kUnmatched;

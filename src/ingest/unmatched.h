@@ -22,10 +22,13 @@ class Unmatched {
   void begin_request(std::string_view tag);
   void put(EventTime time, std::string_view record);
   buffer::Log& log() { return log_; }
+  /// For a message that is kept as it came.
+  const buffer::ChunkProfile& opaque_profile() const { return opaque_profile_; }
 
  private:
   buffer::Log& log_;
   buffer::ChunkProfile profile_;
+  buffer::ChunkProfile opaque_profile_;
   buffer::StageTarget target_;
   std::string stage_key_;
   buffer::Metadata metadata_;

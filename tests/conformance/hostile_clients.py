@@ -279,7 +279,7 @@ class IdleConnections(HostileCase):
 
 class Compression(HostileCase):
     LIMIT = 32 * MIB
-    SOURCE = {"decompression_size_limit": LIMIT}
+    SOURCE = {"decompression_size_limit": LIMIT, "undecodable": "refuse"}
 
     def assert_refused(self, data, reason):
         before = self.counted("connections_closed_total", reason=reason)

@@ -61,6 +61,7 @@ std::string read_all(std::string_view bytes, size_t piece, input::Inflater& infl
         CHECK(p == value.data() + value.size());
       }
       if (step.kind == Step::Kind::kMessage) walk(step.decoded.message, seen);
+      if (step.kind == Step::Kind::kUndecodable) seen += "lost" + std::to_string(int(step.reason));
       begin += step.size;
       reader.next_message();
     }

@@ -80,7 +80,7 @@ class IngestHarness : public input::Replies {
         .pool = pool_,
         .commits = *commits_,
         .cells = registry.make_cells(""),
-        .large_token = large_token_,
+        .shared = shared_,
         .request_submit = [] {},
         .wake_for_room = [] {}});
     inlet_ = &ingest_->add_inlet();
@@ -112,6 +112,17 @@ class IngestHarness : public input::Replies {
 
   /// Hands what is laid out to the commit thread; commit() waits for it.
   void submit() { ingest_->submit(); }
+
+  /// A message that cannot be decoded.
+  input::Verdict give_up(std::string_view tag, std::string_view frame, std::string_view chunk) {
+    const input::Message message{.mode = input::Mode::kPacked,
+                                 .tag = tag,
+                                 .entries = frame,
+                                 .chunk = chunk,
+                                 .has_chunk = true,
+                                 .peer = "192.0.2.1"};
+    return inlet_->undecodable(message, input::Ticket{.connection = 1, .message = ++messages_});
+  }
 
   /// Makes durable what is laid out, housekeeping included unless it must not come to it.
   void commit(bool tended = true) {
@@ -190,7 +201,7 @@ class IngestHarness : public input::Replies {
   const std::string root_;
   buffer::BlockPool pool_;
   std::atomic<bool> interrupted_{false};
-  ingest::LargeRequestToken large_token_{false};
+  ingest::Shared shared_;
   std::vector<std::unique_ptr<buffer::Log>> logs_;
   std::unique_ptr<buffer::CommitThread> commits_;
   std::unique_ptr<ingest::Ingest> ingest_;

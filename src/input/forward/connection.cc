@@ -143,7 +143,9 @@ size_t Connection::take_messages(std::string_view bytes) {
       break;
     }
     if (step.kind != Step::Kind::kNothing) prove();
-    if (step.kind == Step::Kind::kMessage && !offer(step)) break;
+    const std::string_view frame = bytes.substr(used, step.size);
+    if (step.kind == Step::Kind::kMessage && !offer(step, frame)) break;
+    if (step.kind == Step::Kind::kUndecodable && !give_up(step, step.reason, frame)) break;
     if (step.kind == Step::Kind::kDropped) {
       context_.cells.add(step.dropped);
       accept(step, true);
@@ -168,28 +170,49 @@ void Connection::prove() {
 }
 
 // False: the message was not taken, and nothing behind it may be.
-bool Connection::offer(const Step& step) {
+bool Connection::offer(const Step& step, std::string_view frame) {
+  const Message message = message_of(step);
+  const Verdict verdict = context_.receiver.receive(message, {id_, pending_.next_number()});
+  if (verdict == Verdict::kMalformed) return give_up(step, CloseReason::kMalformed, frame);
+  return act_on(verdict, step);
+}
+
+// The message can never be decoded. Without a chunk nobody could be told that it is kept.
+bool Connection::give_up(const Step& step, CloseReason reason, std::string_view frame) {
+  Message message = message_of(step);
+  message.entries = frame;
+  Verdict verdict = Verdict::kMalformed;
+  if (message.has_chunk && context_.source.undecodable == config::Undecodable::kDead) {
+    verdict = context_.receiver.undecodable(message, {id_, pending_.next_number()});
+  }
+  if (verdict != Verdict::kMalformed) return act_on(verdict, step);
+  close_because(reason);
+  return false;
+}
+
+Message Connection::message_of(const Step& step) const {
   Message message = step.decoded.message;
   message.peer = stream_->peer_address();
   message.client = client_;
-  switch (context_.receiver.receive(message, {id_, pending_.next_number()})) {
+  return message;
+}
+
+// What the receiver said, but for kMalformed. False as above.
+bool Connection::act_on(Verdict verdict, const Step& step) {
+  switch (verdict) {
     case Verdict::kTaken:
-      accept(step, false);
-      return true;
     case Verdict::kDone:
-      accept(step, true);
+      accept(step, verdict == Verdict::kDone);
       return true;
     case Verdict::kNotNow:
       pause(kForRoom);
       context_.waiting.push_back(id_);
       return false;
     case Verdict::kMalformed:
-      close_because(CloseReason::kMalformed);
-      return false;
     case Verdict::kRefused:
-      close_because(CloseReason::kOverflow);
-      return false;
+      break;
   }
+  close_because(CloseReason::kOverflow);
   return false;
 }
 

@@ -91,7 +91,10 @@ class Connection final : private event::StreamOwner {
   void turn_came();
   void prove();
   size_t take_messages(std::string_view bytes);
-  bool offer(const Step& step);
+  bool offer(const Step& step, std::string_view frame);
+  bool give_up(const Step& step, CloseReason reason, std::string_view frame);
+  Message message_of(const Step& step) const;
+  bool act_on(Verdict verdict, const Step& step);
   void accept(const Step& step, bool settled);
   void work_on_buffer();
   void after_work();

@@ -53,6 +53,9 @@ class Receiver {
   virtual ~Receiver() = default;
   /// Takes or refuses one message; never keeps a view.
   virtual Verdict receive(const Message& message, Ticket ticket) = 0;
+  /// A message that no attempt will ever decode, with a chunk; `entries` are all its bytes as they
+  /// came. kMalformed: close without ack; the others as above.
+  virtual Verdict undecodable(const Message& message, Ticket ticket) = 0;
 };
 
 /// The way back, implemented by the listener: called on its own loop thread, never from inside

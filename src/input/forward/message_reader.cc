@@ -16,6 +16,11 @@ Step closing(CloseReason reason) {
   return step;
 }
 
+void give_up(Step& step, CloseReason reason) {
+  step.kind = Step::Kind::kUndecodable;
+  step.reason = reason;
+}
+
 Step passing(uint64_t size) {
   Step step;
   step.kind = Step::Kind::kNothing;
@@ -117,8 +122,7 @@ void MessageReader::judge(Step& step, std::string_view frame, const FrameLayout&
       step = closing(CloseReason::kNotMessage);
       return;
     case Decoded::Kind::kUnknownCompression:
-      step = closing(CloseReason::kUnknownCompression);
-      return;
+      return give_up(step, CloseReason::kUnknownCompression);
     case Decoded::Kind::kMalformed:
       step = closing(CloseReason::kMalformed);
       return;
@@ -133,14 +137,11 @@ void MessageReader::unpack(Step& step, Inflater& inflater) {
       message.entries = inflater.output();
       return;
     case Inflater::Status::kCorrupt:
-      step = closing(CloseReason::kInflateCorrupt);
-      return;
+      return give_up(step, CloseReason::kInflateCorrupt);
     case Inflater::Status::kTooLarge:
-      step = closing(CloseReason::kInflateLimit);
-      return;
+      return give_up(step, CloseReason::kInflateLimit);
     case Inflater::Status::kTooDense:
-      step = closing(CloseReason::kInflateRatio);
-      return;
+      return give_up(step, CloseReason::kInflateRatio);
   }
 }
 

@@ -27,15 +27,16 @@ struct ReaderTools {
 /// What the next bytes are.
 struct Step {
   enum class Kind : uint8_t {
-    kNeedMore,  // a message has begun, or nothing yet
-    kNothing,   // bytes without meaning: nil, a heartbeat, white space
-    kMessage,   // decoded.message, unpacked, but for its peer
-    kDropped,   // nothing to store; `dropped` says why; answered if decoded.ack_value says so
-    kClose,     // nothing more can be read: `reason`
+    kNeedMore,     // a message has begun, or nothing yet
+    kNothing,      // bytes without meaning: nil, a heartbeat, white space
+    kMessage,      // decoded.message, unpacked, but for its peer
+    kDropped,      // nothing to store; `dropped` says why; answered if decoded.ack_value says so
+    kUndecodable,  // a whole message whose entries nobody can read: `reason`
+    kClose,        // nothing more can be read: `reason`
   };
   Kind kind = Kind::kNeedMore;
   uint64_t size = 0;  // bytes that this step is; not of kNeedMore and kClose
-  Decoded decoded;    // kMessage, kDropped
+  Decoded decoded;    // kMessage, kDropped, kUndecodable
   metrics::Metric dropped = metrics::Metric::kDiscardedMessage;
   CloseReason reason = CloseReason::kMalformed;
   const char* protocol = "";    // of CloseReason::kForeign

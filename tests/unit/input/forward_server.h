@@ -83,7 +83,18 @@ class FakeReceiver : public Receiver {
     return Verdict::kTaken;
   }
 
-  std::deque<Verdict> verdicts;  // of the next messages; then kTaken
+  Verdict undecodable(const Message& message, Ticket ticket) override {
+    given_up.emplace_back(message.entries);
+    if (when_given_up == Verdict::kTaken) {
+      chunks.emplace_back(message.chunk);
+      tickets.push_back(ticket);
+    }
+    return when_given_up;
+  }
+
+  Verdict when_given_up = Verdict::kMalformed;
+  std::vector<std::string> given_up;  // the frames
+  std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
   std::vector<Event> events;
   std::vector<std::string> chunks;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What cannot be decoded: refused twice, then kept as it came, durable before it is answered.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ingest/refusals.h"
+#include "tests/support/ingest_harness.h"
+#include "tests/support/memory_files.h"
+
+namespace millrace::testing {
+namespace {
+
+using input::Verdict;
+using metrics::Metric;
+
+const std::string kFrame = "\x93 a frame of any bytes \xff";
+
+struct Undecodable : public ::testing::Test {
+  Undecodable() : harness(files, "root", match()) { CHECK(harness.start().has_value()); }
+
+  static config::Match match() {
+    config::Match out;
+    out.patterns = {"app.**"};
+    out.id = "out";
+    return out;
+  }
+  Verdict give(const std::string& tag, const std::string& chunk) {
+    return harness.give_up(tag, kFrame, chunk);
+  }
+  // (bytes, description) of the dead letters of a log.
+  std::vector<std::pair<std::string, nlohmann::json>> dead(const std::string& id) {
+    std::vector<std::pair<std::string, nlohmann::json>> out;
+    const std::string directory = harness.directory(id) + "/dead";
+    const auto entries = files.list(directory);
+    for (const io::DirectoryEntry& entry : *entries) {
+      const size_t end = entry.name.find(".chunk");
+      if (end == std::string::npos) continue;
+      const std::string base = directory + "/" + entry.name.substr(0, end);
+      out.emplace_back(read(base + ".chunk"), nlohmann::json::parse(read(base + ".json")));
+    }
+    return out;
+  }
+  std::string read(const std::string& path) {
+    auto file = files.open(path, io::OpenMode::kRead);
+    CHECK(file.has_value());
+    std::string bytes(*(*file)->size(), '\0');
+    CHECK((*file)->pread(bytes.data(), bytes.size(), 0).has_value());
+    return bytes;
+  }
+
+  MemoryFileSystem files;
+  IngestHarness harness;
+};
+
+TEST_F(Undecodable, TheThirdTimeItIsKeptAsItCame) {
+  EXPECT_EQ(give("app.a", "c1"), Verdict::kMalformed);
+  EXPECT_EQ(give("app.a", "c1"), Verdict::kMalformed);
+  harness.commit();
+  EXPECT_TRUE(dead("out").empty());
+  EXPECT_EQ(give("app.a", "c1"), Verdict::kTaken);
+  EXPECT_EQ(harness.stored_count, 0u);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 1u);
+  const auto letters = dead("out");
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].first, kFrame);
+  EXPECT_EQ(letters[0].second["reason"], "undecodable");
+  EXPECT_EQ(letters[0].second["payload_format"], buffer::kFormatOpaque);
+  EXPECT_EQ(letters[0].second["metadata"]["tag"], "app.a");
+  // A lost ack: it comes again.
+  EXPECT_EQ(give("app.a", "c1"), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 2u);
+}
+
+TEST_F(Undecodable, AnotherChunkOrTagIsAnotherMessage) {
+  for (const char* chunk : {"c1", "c2", "c3"}) {
+    EXPECT_EQ(give("app.a", chunk), Verdict::kMalformed);
+    EXPECT_EQ(give("app.b", chunk), Verdict::kMalformed);
+  }
+  harness.commit();
+  EXPECT_TRUE(dead("out").empty());
+}
+
+TEST_F(Undecodable, WithoutAMatchItLiesWithTheUnmatched) {
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(give("other", "c1"), Verdict::kMalformed);
+  EXPECT_EQ(give("other", "c1"), Verdict::kTaken);
+  harness.commit();
+  ASSERT_EQ(dead("unmatched").size(), 1u);
+  EXPECT_EQ(dead("unmatched")[0].first, kFrame);
+  EXPECT_EQ(dead("unmatched")[0].second["reason"], "undecodable");
+}
+
+TEST(Refusals, ForgetsWhatWasNotSeenForLongest) {
+  auto refusals = std::make_unique<ingest::Refusals>();
+  const size_t max = ingest::Refusals::kRememberedMax;
+  EXPECT_FALSE(refusals->is_enough("t", "kept"));
+  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
+  EXPECT_FALSE(refusals->is_enough("t", "kept"));
+  for (size_t i = 0; i < max - 1; ++i) {
+    EXPECT_FALSE(refusals->is_enough("t", "other" + std::to_string(i)));
+  }
+  EXPECT_TRUE(refusals->is_enough("t", "kept"));
+  EXPECT_TRUE(refusals->is_enough("t", "kept"));
+  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
+  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
+  EXPECT_TRUE(refusals->is_enough("t", "forgotten"));
+}
+
+}  // namespace
+}  // namespace millrace::testing
