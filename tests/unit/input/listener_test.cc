@@ -66,6 +66,7 @@ TEST(Listener, TheOldestThatHasShownNothingMakesRoom) {
     ASSERT_TRUE(next.back()->send(message("3")));
     expect_reply(*next.back(), ack_of("3"));
     EXPECT_EQ(gone->receive_all(), "");
+    EXPECT_EQ(gone->state(), TcpClient::State::kEnded);
   }
   EXPECT_EQ(server.count(Metric::kClosedMadeRoom), 3u);
   EXPECT_EQ(server.count(Metric::kReceiveBytes), 0u);
