@@ -83,7 +83,8 @@ class HostileBytes(ForwardCase):
     def hostile_reserved_byte(self):
         """c1, wherever framing meets it."""
         for data in (b"\xc1", b"\x93" + X + T + b"\xc1", b"\x92" + X + b"\x92" + E1 + b"\xc1",
-                     packed(E1 + b"\xc1", C), packed(b"\x92" + T + b"\x81\xa1a\xc1", C)):
+                     packed(E1 + b"\xc1", option(chunk="r1")),
+                     packed(b"\x92" + T + b"\x81\xa1a\xc1", option(chunk="r2"))):
             with self.subTest(data.hex(" ")):
                 self.assert_refused(data, "malformed")
 
@@ -109,9 +110,10 @@ class HostileBytes(ForwardCase):
 
     def hostile_unknown_compression(self):
         """Neither gzip, zstd nor text: closed without ack, counted."""
-        for name in ("lz4", "GZIP", "", "g" * 100_000, 5, ["gzip"]):
+        # Each with a chunk of its own: what comes for the third time goes to dead/.
+        for number, name in enumerate(("lz4", "GZIP", "", "g" * 100_000, 5, ["gzip"])):
             with self.subTest(str(name)[:10]):
-                self.assert_refused(packed(E1, option(chunk="c1", compressed=name)),
+                self.assert_refused(packed(E1, option(chunk=f"u{number}", compressed=name)),
                                     "unknown_compression")
 
 

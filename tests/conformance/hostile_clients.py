@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that take what they can get: memory, time, connections, guesses. Good ones do not notice."""
-import gzip
-import os
 import re
 import time
 
-from forward_case import (A1, ACK, C, E1, T, X, ForwardCase, bin32, octets, option)
+from forward_case import ACK, C, E1, T, X, bin32, octets
 from forward_client import ForwardClient, Refused, digest_of, pack
+from hostile_case import HostileCase
 from waiting import until
 
 MIB = 1 << 20
@@ -15,63 +14,6 @@ SECURITY = {"shared_key": KEY, "self_hostname": "server.example", "handshake_tim
 OTHER_SOURCE = "127.0.0.2"
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info |warn |error) \w+: [ -~\u00a0-\U0010ffff]*")
 FREE_GUESSES = 10
-
-
-def compressed(payload, name):
-    return b"\x93" + X + bin32(payload) + option(chunk="c1", compressed=name)
-
-
-def zstd_zeros(size):
-    """A zstd frame of so many zero bytes, a multiple of 128 KiB: RLE blocks (RFC 8878, 3.1.1.2)."""
-    block, count = 128 << 10, size // (128 << 10)
-    blocks = [(block << 3 | 1 << 1 | (number == count - 1)).to_bytes(3, "little") + b"\0"
-              for number in range(count)]
-    return octets("28 b5 2f fd 00 58") + b"".join(blocks)  # no content size, a window of 2 MiB
-
-
-class HostileCase(ForwardCase):
-    """No flood or drip may harm a good agent: `agent` has been here all the time."""
-
-    def setUp(self):
-        super().setUp()
-        self.agent = self.peer()
-        if "security" not in self.SOURCE:
-            self.probe(self.agent)
-
-    def assert_others_are_served(self):
-        self.probe(self.agent)
-        self.probe(self.peer())
-
-    def is_closed(self, peer):
-        """Whether the server has ended the connection; what it still had to say is kept."""
-        peer.sock.setblocking(False)
-        try:
-            while new := peer.sock.recv(65536):
-                peer.data += new
-            return True
-        except BlockingIOError:
-            return False
-        except ConnectionError:
-            return True
-        finally:
-            peer.sock.setblocking(True)
-            peer.sock.settimeout(30)
-
-    def send_until_closed(self, peer, data, most):
-        """Sends it again and again until the server closes; how many bytes it took."""
-        sent = 0
-        try:
-            while sent < most:
-                peer.send(data)
-                sent += len(data)
-        except ConnectionError:
-            pass
-        return sent
-
-    def cpu_seconds(self):
-        with open(f"/proc/{self.millrace.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class EndlessFrames(HostileCase):
@@ -275,58 +217,6 @@ class IdleConnections(HostileCase):
             self.assertEqual(peer.read_to_fin()[len(peer.data):], b"")
         self.assert_counted(2, "connections_closed_total", reason="idle_timeout")
         self.assertEqual(self.loud_log(), [])
-
-
-class Compression(HostileCase):
-    LIMIT = 32 * MIB
-    SOURCE = {"decompression_size_limit": LIMIT, "undecodable": "refuse"}
-
-    def assert_refused(self, data, reason):
-        before = self.counted("connections_closed_total", reason=reason)
-        self.assertEqual(self.fin_after(data), b"")
-        self.assertEqual(self.counted("connections_closed_total", reason=reason), before + 1)
-
-    def hostile_compression_bombs(self):
-        """10 MiB that would be 10 GiB: refused at decompression_size_limit, in bounded memory."""
-        self.assert_others_are_served()
-        before = self.millrace.memory_peak_bytes()
-        gzip_bomb = gzip.compress(bytes(64 * MIB), 9) * 161
-        zstd_bomb = zstd_zeros(64 * MIB) * 160 + octets("50 2a 4d 18 00 00 a0 00") + bytes(10 * MIB)
-        self.assertGreater(len(gzip_bomb), 10 * MIB)
-        for name, bomb in (("gzip", gzip_bomb), ("zstd", zstd_bomb)):
-            with self.subTest(name):
-                self.assert_refused(compressed(bomb, name), "decompression")
-        # The message, the room it grew into, and what came out of it.
-        self.assertLess(self.millrace.memory_peak_bytes() - before, self.LIMIT + 4 * len(gzip_bomb))
-        self.assert_stored()
-        self.assert_others_are_served()
-
-    def hostile_compression_ratio(self):
-        """Above 16 MiB nothing may unpack to a thousand times its size; below, anything may."""
-        for name, bomb in (("gzip", gzip.compress(bytes(20 * MIB), 9)), ("zstd", zstd_zeros(20 * MIB))):
-            with self.subTest(name):
-                self.assert_refused(compressed(bomb, name), "decompression_ratio")
-        line = self.loud_log()[-1]
-        self.assertIn('peer="127.0.0.1" decompression_ratio_limit=1000', line)
-        equal_lines = gzip.compress((b"\x92" + T + b"\x81\xa1a" + pack("v" * 4000)) * 4000, 9)
-        self.assertEqual(self.open_after(compressed(equal_lines, "gzip")), ACK)
-        self.assertEqual(len(self.stored()), 4000)
-
-    def hostile_zstd_window(self):
-        """A window above 8 MiB, or a content size that needs one, is refused before memory is taken."""
-        before = self.millrace.memory_peak_bytes()
-        for frame in ("28 b5 2f fd 00 88 01 00 00", "28 b5 2f fd 00 f8 01 00 00",
-                      "28 b5 2f fd e0 00 00 00 00 00 00 00 10 01 00 00"):
-            with self.subTest(frame):
-                self.assert_refused(compressed(octets(frame), "zstd"), "decompression")
-        self.assertLess(self.millrace.memory_peak_bytes() - before, 16 * MIB)
-
-    def hostile_many_members(self):
-        """Any number of tiny members, up to a million."""
-        member, empty = gzip.compress(E1, 1), gzip.compress(b"", 1)
-        self.assertEqual(self.open_after(compressed(member * 50_000, "gzip")), ACK)
-        self.assertEqual(len(self.stored()), 50_000)
-        self.assert_refused(compressed(empty * 1_000_001, "gzip"), "decompression")
 
 
 class Flood(HostileCase):
