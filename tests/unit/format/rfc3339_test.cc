@@ -40,7 +40,7 @@ TEST(Rfc3339, CountsEveryDayOfFourCenturies) {
     for (int month = 1; month <= 12; ++month) {
       const int days = kDays[month - 1] + (leap && month == 2 ? 1 : 0);
       for (int day = 1; day <= days; ++day, second += 86'400) {
-        char date[32];
+        char date[64];  // as long as any ints would need, for the compiler's sake
         std::snprintf(date, sizeof date, "%04d-%02d-%02dT00:00:00Z", year, month, day);
         ASSERT_EQ(text_of({second, 0}), date);
       }
