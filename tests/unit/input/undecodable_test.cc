@@ -28,6 +28,10 @@ const std::vector<std::string> kLost = {with_compression("gzip"), with_compressi
                                         with_compression("lz4"),
                                         kTagAndBin + hex("03 92 01 c1 81") + kChunk};
 
+std::vector<std::string> given_up(ForwardServer& server) {
+  return server.ask<std::vector<std::string>>([&] { return server.receiver_.given_up; });
+}
+
 TEST(Undecodable, IsKeptWhenTheReceiverTakesIt) {
   for (const std::string& frame : kLost) {
     ForwardServer server;
@@ -35,8 +39,7 @@ TEST(Undecodable, IsKeptWhenTheReceiverTakesIt) {
     TcpClient client(server.port());
     ASSERT_TRUE(client.send(frame + kGood));
     EXPECT_EQ(client.receive_exactly(2 * kAck.size()), kAck + kAck);
-    EXPECT_EQ(server.ask<std::vector<std::string>>([&] { return server.receiver_.given_up; }),
-              std::vector<std::string>{frame});
+    EXPECT_EQ(given_up(server), std::vector<std::string>{frame});
     EXPECT_EQ(server.events().size(), 1u);
     EXPECT_EQ(server.count(Metric::kAcks), 2u);
   }
@@ -64,7 +67,7 @@ TEST(Undecodable, ClosesWhenTheReceiverDoesNot) {
     ASSERT_TRUE(client.send(frame + kGood));
     EXPECT_EQ(client.receive_all(), "");
     EXPECT_EQ(client.state(), TcpClient::State::kEnded);
-    EXPECT_EQ(server.receiver_.given_up.size(), 1u);
+    EXPECT_EQ(given_up(server).size(), 1u);
     EXPECT_EQ(server.count(Metric::kClosedInflate) + server.count(Metric::kClosedCompression) +
                   server.count(Metric::kClosedMalformed),
               1u);
@@ -77,8 +80,7 @@ TEST(Undecodable, WaitsForRoomLikeAnyOther) {
   server.on_loop([&] { server.receiver_.when_given_up = Verdict::kNotNow; });
   TcpClient client(server.port());
   ASSERT_TRUE(client.send(kLost[1]));
-  ASSERT_TRUE(eventually(
-      [&] { return server.ask<bool>([&] { return !server.receiver_.given_up.empty(); }); }));
+  ASSERT_TRUE(eventually([&] { return !given_up(server).empty(); }));
   server.on_loop([&] {
     server.receiver_.when_given_up = Verdict::kTaken;
     server.listener_->resume();
@@ -96,7 +98,7 @@ TEST(Undecodable, IsNotOfferedWithoutAChunkOrWhenTheSourceRefuses) {
     TcpClient client(server->port());
     ASSERT_TRUE(client.send(server == &refusing ? kLost[0] : kTagAndBin + hex("03 92 01 c1 80")));
     EXPECT_EQ(client.receive_all(), "");
-    EXPECT_TRUE(server->receiver_.given_up.empty());
+    EXPECT_TRUE(given_up(*server).empty());
   }
 }
 
