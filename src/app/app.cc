@@ -13,6 +13,7 @@
 #include "app/open_files.h"
 #include "app/service_manager.h"
 #include "base/log.h"
+#include "buffer/key_seed.h"
 #include "metrics/exposition.h"
 
 namespace millrace::app {
@@ -55,7 +56,8 @@ int run(const config::Loaded& loaded) {
   return app.run();
 }
 
-App::App(const config::Config& config) : config_(config), io_{files_, clock_, random_} {}
+App::App(const config::Config& config)
+    : config_(config), io_{files_, clock_, random_}, shared_(config.system.dedup_window_ms) {}
 
 App::~App() = default;
 
@@ -142,9 +144,9 @@ int App::open_logs() {
     workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, shared_));
   }
   auto opening = std::async(std::launch::async, [this]() -> Result<> {
-    std::optional<uint64_t> key_seed;
+    choose_key_seed();
     for (const auto& worker : workers_) {
-      if (auto opened = worker->open_logs(key_seed, interrupted_); !opened) return opened;
+      if (auto opened = worker->open_logs(interrupted_); !opened) return opened;
     }
     return {};
   });
@@ -160,6 +162,17 @@ int App::open_logs() {
   if (interrupted_) return refuse(kExitFine, "stopped while starting");
   tell_left_logs();
   return -1;
+}
+
+// That of the buffers, so that what is in them is known when it is sent again.
+void App::choose_key_seed() {
+  std::vector<std::string> directories;
+  for (const auto& worker : workers_) {
+    for (std::string& directory : worker->log_directories()) {
+      directories.push_back(std::move(directory));
+    }
+  }
+  shared_.key_seed = buffer::find_key_seed(files_, directories).value_or(io_.random.next());
 }
 
 void App::tell_left_logs() {

@@ -45,6 +45,7 @@ class App {
   Result<> lock_root();
   Result<> make_outputs();
   int open_logs();
+  void choose_key_seed();
   void tell_left_logs();
   Result<> listen();
   Result<> open_control_socket();

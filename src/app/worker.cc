@@ -35,33 +35,44 @@ Worker::Worker(io::Io io, uint32_t id, const config::Config& config, metrics::Re
 
 Worker::~Worker() { stop(); }
 
-Result<> Worker::open_logs(std::optional<uint64_t>& key_seed,
-                           const std::atomic<bool>& interrupted) {
+std::vector<std::string> Worker::log_directories() const {
+  std::vector<std::string> directories;
   for (const config::Match& match : config_.matches) {
-    auto opened = open_log(log_directory(config_.system, match, id_), match.id,
-                           match.buffer.total_limit_size, key_seed, interrupted);
-    if (!opened) return opened;
+    directories.push_back(log_directory(config_.system, match, id_));
   }
   if (config_.system.unmatched == config::Unmatched::kDead) {
-    auto opened =
-        open_log(fmt::format("{}/worker{}/{}/buffer", config_.system.root_dir, id_, kUnmatchedId),
-                 kUnmatchedId, config::Buffer{}.total_limit_size, key_seed, interrupted);
+    directories.push_back(
+        fmt::format("{}/worker{}/{}/buffer", config_.system.root_dir, id_, kUnmatchedId));
+  }
+  return directories;
+}
+
+Result<> Worker::open_logs(const std::atomic<bool>& interrupted) {
+  for (const std::string& directory : log_directories()) {
+    const size_t at = logs_.size();
+    const bool matched = at < config_.matches.size();
+    auto opened = open_log(
+        directory, matched ? config_.matches[at].id : kUnmatchedId,
+        matched ? config_.matches[at].buffer.total_limit_size : config::Buffer{}.total_limit_size,
+        interrupted);
     if (!opened) return opened;
   }
   return build_ingest();
 }
 
+// The key bit of an output is the same in every worker.
 Result<> Worker::open_log(const std::string& directory, const std::string& output_id,
-                          uint64_t total_limit, std::optional<uint64_t>& key_seed,
-                          const std::atomic<bool>& interrupted) {
+                          uint64_t total_limit, const std::atomic<bool>& interrupted) {
+  CHECK(logs_.size() < buffer::KeyTable::kLogsMax);
   buffer::LogSettings settings{.directory = directory,
                                .output_id = output_id,
                                .worker_id = id_,
                                .total_limit_bytes = total_limit,
-                               .key_seed = key_seed.value_or(io_.random.next())};
+                               .key_seed = shared_.key_seed,
+                               .keys = shared_.keys.on() ? &shared_.keys : nullptr,
+                               .key_bit = buffer::LogBits{1} << logs_.size()};
   auto log = buffer::Log::open(io_, std::move(settings), pool_, registry_, interrupted);
   if (!log) return tl::unexpected(log.error());
-  if (!key_seed) key_seed = (*log)->key_seed();
   logs_.push_back(std::move(*log));
   return {};
 }
@@ -89,7 +100,8 @@ Result<> Worker::build_ingest() {
       .cells = cells_,
       .shared = shared_,
       .request_submit = [this] { submit_hook_->request(); },
-      .wake_for_room = [this] { loop_.post([this] { ingest_->room_came(); }); }});
+      .wake_for_room = [this] { loop_.post([this] { ingest_->room_came(); }); },
+      .post = [this](std::function<void()> task) { loop_.post(std::move(task)); }});
   submit_hook_ = std::make_unique<event::EndOfTurn>(loop_, event::TurnStage::kSubmit,
                                                     [this] { ingest_->submit(); });
   ticker_ = std::make_unique<event::Timer>(loop_, [this] { ingest_->tick(); });

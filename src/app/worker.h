@@ -29,8 +29,10 @@ class Worker {
          ingest::Shared& shared);
   ~Worker();
 
-  /// Locks and recovers the logs of this worker. `key_seed` is that of the first log that has one.
-  Result<> open_logs(std::optional<uint64_t>& key_seed, const std::atomic<bool>& interrupted);
+  /// Where the logs of this worker are, in the order of logs().
+  std::vector<std::string> log_directories() const;
+  /// Locks and recovers the logs of this worker.
+  Result<> open_logs(const std::atomic<bool>& interrupted);
   /// Binds a listener per source. `ports` holds the port of each source, 0 until one is bound; the
   /// first worker makes sure that nobody else has it.
   Result<> listen(std::vector<uint16_t>& ports);
@@ -54,8 +56,7 @@ class Worker {
 
  private:
   Result<> open_log(const std::string& directory, const std::string& output_id,
-                    uint64_t total_limit, std::optional<uint64_t>& key_seed,
-                    const std::atomic<bool>& interrupted);
+                    uint64_t total_limit, const std::atomic<bool>& interrupted);
   Result<> build_ingest();
   void on_loop(const std::function<void()>& task);
   bool wait_on_loop(const std::function<bool()>& condition, uint64_t timeout_ms);

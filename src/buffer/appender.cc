@@ -25,9 +25,12 @@ Appender::Appender(io::Io io, BlockPool& pool, LogCrc crc, uint32_t epoch, uint6
 
 Appender::~Appender() = default;
 
-void Appender::begin(uint64_t request_id, std::string_view request_key) {
-  begin_group(GroupType::kAppend, request_key);
+void Appender::begin(uint64_t request_id, const std::optional<RequestKey>& request_key) {
+  begin_group(GroupType::kAppend, request_key
+                                      ? std::string_view(request_key->data(), request_key->size())
+                                      : std::string_view());
   request_id_ = request_id;
+  request_key_ = request_key;
   staged_bytes_before_ = staged_bytes_;
   staged_frames_before_ = staged_frames_;
 }
@@ -195,6 +198,7 @@ void Appender::end() {
   seal_full_chunks();
   end_group();
   batch_->requests.push_back(request_id_);
+  if (request_key_) batch_->keys.push_back(*request_key_);
   keep_stage_bounded();
 }
 

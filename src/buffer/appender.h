@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,7 @@ class Appender {
   ~Appender();
 
   // --- One request.
-  void begin(uint64_t request_id, std::string_view request_key);
+  void begin(uint64_t request_id, const std::optional<RequestKey>& request_key);
   /// Room for the next record in place; may be too small for it, or none while no chunk is staged:
   /// then use put().
   GroupWriter::Space space(const StageTarget& target);
@@ -105,6 +106,7 @@ class Appender {
 
   // Of the open request.
   uint64_t request_id_ = 0;
+  std::optional<RequestKey> request_key_;
   uint64_t staged_bytes_before_ = 0;
   uint64_t staged_frames_before_ = 0;
   std::vector<Undo> undo_;           // chunks it touched and did not open

@@ -56,6 +56,7 @@ Batch::Mark Batch::mark() const {
               .bytes = bytes_,
               .groups = group_headers.size(),
               .requests = requests.size(),
+              .keys = keys.size(),
               .sealed = sealed.size(),
               .frame_bytes = frame_bytes,
               .body_bytes = body_bytes,
@@ -71,6 +72,7 @@ void Batch::rewind(const Mark& mark) {
   bytes_ = mark.bytes;
   group_headers.resize(mark.groups);
   requests.resize(mark.requests);
+  keys.resize(mark.keys);
   sealed.resize(mark.sealed);
   frame_bytes = mark.frame_bytes;
   body_bytes = mark.body_bytes;

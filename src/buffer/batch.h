@@ -15,6 +15,7 @@
 
 #include "buffer/block_pool.h"
 #include "buffer/chunk.h"
+#include "buffer/request_key.h"
 
 namespace millrace::buffer {
 
@@ -54,6 +55,7 @@ class Batch {
     uint64_t bytes = 0;
     size_t groups = 0;
     size_t requests = 0;
+    size_t keys = 0;
     size_t sealed = 0;
     uint64_t frame_bytes = 0;
     uint64_t body_bytes = 0;
@@ -71,6 +73,7 @@ class Batch {
   // What the commit carries, in the order it was added.
   std::vector<char*> group_headers;  // to be stamped
   std::vector<uint64_t> requests;    // ids of the requests that end in it
+  std::vector<RequestKey> keys;      // of those requests that have one
   std::vector<QueuedChunk> sealed;   // chunks whose SEAL is in it
   uint64_t frame_bytes = 0;          // frames with headers and padding: live once durable
   uint64_t body_bytes = 0;

@@ -60,12 +60,13 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
                     RecoverySettings{.directory = settings_.directory,
                                      .output_id = settings_.output_id,
                                      .worker_id = settings_.worker_id,
-                                     .key_seed = settings_.key_seed},
+                                     .key_seed = settings_.key_seed,
+                                     .keys = settings_.keys,
+                                     .key_bit = settings_.key_bit},
                     segments_, pool, housekeeping_cells_, interrupted);
   auto recovered = recovery.run();
   if (!recovered) return tl::unexpected(recovered.error());
   crc_ = LogCrc::of(recovered->header.uuid);
-  key_seed_ = recovered->header.key_seed;
   position_ = std::move(recovered->position);
   appender_ =
       std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);
@@ -119,6 +120,22 @@ void Log::submit(CommitThread& commits) {
   commits.submit(*this, std::move(batch));
 }
 
+std::unique_ptr<Batch> Log::give_up_batch() {
+  CHECK(failed_);
+  std::unique_ptr<Batch> batch = appender_->close_batch();
+  decide_keys(*batch, false);
+  return batch;
+}
+
+// What waits for a key is told only when the log knows the outcome.
+void Log::decide_keys(const Batch& batch, bool durable) {
+  if (settings_.keys == nullptr) return;
+  for (const RequestKey& key : batch.keys) {
+    durable ? settings_.keys->durable(key, settings_.key_bit)
+            : settings_.keys->failed(key, settings_.key_bit);
+  }
+}
+
 void Log::completed(const Batch& batch, bool durable) {
   CHECK(commit_under_way_);
   commit_under_way_ = false;
@@ -158,6 +175,7 @@ LogWriter::Outcome Log::commit(Batch& batch) {
   const LogWriter::Outcome outcome = writer_->commit(batch);
   if (outcome == LogWriter::Outcome::kFailed) {
     fail_with(writer_->error(), "the disk refused a commit; nothing more is stored or acked");
+    decide_keys(batch, false);
   }
   if (outcome == LogWriter::Outcome::kDurable) {
     for (QueuedChunk& chunk : batch.sealed) {
@@ -165,6 +183,7 @@ LogWriter::Outcome Log::commit(Batch& batch) {
       queue_.add(std::move(chunk));
     }
     batch.sealed.clear();
+    decide_keys(batch, true);
   }
   return outcome;
 }

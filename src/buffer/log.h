@@ -17,6 +17,7 @@
 #include "buffer/chunk_queue.h"
 #include "buffer/chunk_reader.h"
 #include "buffer/commit_thread.h"
+#include "buffer/key_table.h"
 #include "buffer/position_file.h"
 #include "buffer/recovery.h"
 
@@ -27,7 +28,9 @@ struct LogSettings {
   std::string output_id;
   uint32_t worker_id = 0;
   uint64_t total_limit_bytes = 0;  // body bytes of unfinished chunks
-  uint64_t key_seed = 0;           // of request keys, for a log that has none yet
+  uint64_t key_seed = 0;           // of request keys
+  KeyTable* keys = nullptr;        // null: nobody looks a key up
+  LogBits key_bit = 0;             // of this log in it
 };
 
 enum class Room {
@@ -58,15 +61,14 @@ class Log : public CommitTarget {
   ~Log() override;
 
   const LogSettings& settings() const { return settings_; }
-  /// Of the request keys in this log.
-  uint64_t key_seed() const { return key_seed_; }
-
   // --- Loop thread.
   Room room(uint64_t bytes) const;
   Appender& appender() { return *appender_; }
   const Appender& appender() const { return *appender_; }
   /// Hands the open batch to the commit thread unless one of this log is there already.
   void submit(CommitThread& commits);
+  /// The open batch of a log that has failed: it is never written.
+  std::unique_ptr<Batch> give_up_batch();
   /// The batch came back. Frees its memory when it goes.
   void completed(const Batch& batch, bool durable);
   bool commit_under_way() const { return commit_under_way_; }
@@ -103,6 +105,7 @@ class Log : public CommitTarget {
   Log(io::Io io, LogSettings settings, BlockPool& pool, metrics::Registry& registry,
       std::unique_ptr<io::FileLock> lock);
   Result<> recover(BlockPool& pool, const std::atomic<bool>& interrupted);
+  void decide_keys(const Batch& batch, bool durable);
   void fail_with(const Error& error, const char* what);
   void tend_spare();
   void tend_left_segments();
@@ -116,7 +119,6 @@ class Log : public CommitTarget {
   const LogSettings settings_;
   std::unique_ptr<io::FileLock> lock_;
   LogCrc crc_;
-  uint64_t key_seed_ = 0;
   SegmentSet segments_;
   SpareSlot spares_;
   ChunkQueue queue_;

@@ -179,7 +179,6 @@ Result<> keep_own(io::FileSystem& files, const std::string& directory,
     }
     if (segment.state == HeaderState::kValid) {
       found.key_seed = segment.header.key_seed;
-      found.has_key_seed = true;
       found.capacities[segment.segment.name] = segment.header.capacity;
     } else {
       log::error("buffer", "a segment has a bad header; its groups are read all the same",

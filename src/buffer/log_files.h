@@ -32,9 +32,8 @@ struct PositionFacts {
 };
 
 struct LogFiles {
-  std::string uuid;  // 16 bytes; empty: the log is new
-  uint64_t key_seed = 0;
-  bool has_key_seed = false;
+  std::string uuid;                            // 16 bytes; empty: the log is new
+  uint64_t key_seed = 0;                       // of the newest segment
   std::vector<Segment> segments;               // in order; end_lsn is the limit of what may be read
   std::map<std::string, uint64_t> capacities;  // by file name, of good headers
   uint32_t highest_epoch = 0;                  // of anything found

@@ -105,7 +105,11 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
     if (*group) {
       const uint64_t base = proved ? segment.base_lsn : proof_;
       if (auto added = add_frames(scanner, (*group)->frames, base); !added) return added;
-      if (!proved) tail_.push_back((*group)->header);
+      if (proved) {
+        keep_key((*group)->header);
+      } else {
+        tail_.push_back((*group)->header);
+      }
       ++held_;
       read_end_ = scanner.lsn();
     } else if (newest && !proved) {
@@ -115,6 +119,17 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
     }
   }
   return {};
+}
+
+// Keys of another seed name nothing that could come again.
+void Recovery::keep_key(const GroupHeader& header) {
+  if (settings_.keys == nullptr || header.type != GroupType::kAppend ||
+      files_.key_seed != settings_.key_seed) {
+    return;
+  }
+  RequestKey key;
+  std::copy_n(header.key, key.size(), key.begin());
+  if (key != RequestKey{}) settings_.keys->found(key, settings_.key_bit, io_.clock.running_ms());
 }
 
 // Corruption: what is intact in it is kept, the rest is counted.

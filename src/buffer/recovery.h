@@ -16,6 +16,7 @@
 
 #include "buffer/batch.h"
 #include "buffer/chunk_table.h"
+#include "buffer/key_table.h"
 #include "buffer/log_files.h"
 #include "buffer/position_file.h"
 #include "buffer/segment_set.h"
@@ -26,7 +27,9 @@ struct RecoverySettings {
   std::string directory;
   std::string output_id;
   uint32_t worker_id = 0;
-  uint64_t key_seed = 0;  // for a log that has none yet
+  uint64_t key_seed = 0;
+  KeyTable* keys = nullptr;  // takes the request keys that are found
+  LogBits key_bit = 0;
 };
 
 struct Recovered {
@@ -50,6 +53,7 @@ class Recovery {
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
+  void keep_key(const GroupHeader& header);
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
                       uint64_t base_lsn);

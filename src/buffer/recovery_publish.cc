@@ -36,7 +36,7 @@ Result<> Recovery::publish(Recovered& out) {
                              .worker_id = settings_.worker_id,
                              .capacity = spare->capacity,
                              .created_us = io_.clock.wall_us(),
-                             .key_seed = files_.has_key_seed ? files_.key_seed : settings_.key_seed,
+                             .key_seed = settings_.key_seed,
                              .output_id = settings_.output_id};
   auto published =
       publish_segment(io_.files, settings_.directory, *spare, out.header, batch.content());
@@ -53,6 +53,7 @@ Result<> Recovery::publish(Recovered& out) {
                         .name = segment_name(epoch_, proof_),
                         .end_lsn = end,
                         .file_bytes = spare->capacity});
+  for (const GroupHeader& header : tail_) keep_key(header);
   out.active = std::move(spare->file);
   out.capacity = spare->capacity;
   out.durable_end = end;

@@ -30,6 +30,7 @@ struct System {
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   uint64_t stop_timeout_ms = 30'000;
+  uint64_t dedup_window_ms = 3'600'000;  // 0: off
   Unmatched unmatched = Unmatched::kDead;
 
   friend bool operator==(const System&, const System&) = default;

@@ -41,6 +41,14 @@ constexpr Option kSystem[] = {
      .reloadable = true,
      .help = "How long a stop waits for chunks in flight. What remains is safe on disk.",
      .set = set_member<System, &System::stop_timeout_ms>},
+    {.name = "dedup_window",
+     .type = Type::kDuration,
+     .default_text = "1h",
+     .max = 86'400'000,
+     .help =
+         "How long a message is remembered, so that one sent again after a lost ack is not stored "
+         "twice; 0 turns it off. At most a million messages are (100 s of 10 000 a second).",
+     .set = set_member<System, &System::dedup_window_ms>},
     {.name = "unmatched",
      .type = Type::kEnum,
      .default_text = "dead",

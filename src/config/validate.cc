@@ -16,6 +16,8 @@
 namespace millrace::config {
 namespace {
 
+constexpr size_t kMatchesMax =
+    63;  // a bit each in the table of request keys, one more for the unmatched
 constexpr uint64_t kRandomKeyBytes = 36;  // a chunk's id as 8-4-4-4-12 hex
 constexpr std::string_view kSocketName = "/control.sock";
 
@@ -116,6 +118,11 @@ class Validator {
     if (config_.matches.empty()) {
       report_.error(Place{}, "there is no [[match]]",
                     "[[match]] with pattern = \"**\" and type = \"local\" writes to files");
+    }
+    if (config_.matches.size() > kMatchesMax) {
+      report_.error(origins_.matches[kMatchesMax].place,
+                    fmt::format("there are more than {} [[match]]", kMatchesMax),
+                    "patterns of one output can share a [[match]]");
     }
     std::map<std::string, Place> ids;
     std::map<std::string, Place> buffer_paths;

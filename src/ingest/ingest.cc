@@ -38,22 +38,19 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
   buffer::Log& log = lane != nullptr ? lane->log() : parts_.unmatched->log();
   const config::OverflowAction action =
       lane != nullptr ? lane->options().overflow_action : config::OverflowAction::kBlock;
-  bool large = false;
-  const Admission admission = admit(log, action, estimate_of(message), large);
-  if (admission == Admission::kNotNow) return Verdict::kNotNow;
-  if (admission == Admission::kRefused) return Verdict::kRefused;
-
-  begin(log, message);
-  const bool whole = lane != nullptr ? append_matched(*lane, message, reader, stored)
+  Request request{.log = log, .key = key_of(message)};
+  if (const auto verdict = enter(request, message, action, ticket, replies)) return *verdict;
+  begin(request);
+  const bool whole = lane != nullptr ? append_matched(*lane, request, message, reader, stored)
                                      : append_unmatched(message, reader, stored);
   if (!whole || stored == 0) {
     log.appender().abort();
-    if (large) parts_.shared.large_token = false;
+    give_up(request);
     if (whole) count(reader.counts(), 0);
     return whole ? Verdict::kDone : Verdict::kMalformed;
   }
   count(reader.counts(), stored);
-  end(log, ticket, replies, large);
+  end(request, ticket, replies);
   return Verdict::kTaken;
 }
 
@@ -96,8 +93,8 @@ Ingest::Admission Ingest::wait_for_room(buffer::Log& log) {
 }
 
 // False: framing is lost, nothing of the message may be kept.
-bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryReader& reader,
-                            uint64_t& stored) {
+bool Ingest::append_matched(Lane& lane, const Request& request, const Message& message,
+                            input::EntryReader& reader, uint64_t& stored) {
   lane.begin_request(message.tag, message.decimals);
   input::Entry entry;
   uint64_t too_deep = 0;
@@ -133,7 +130,7 @@ bool Ingest::append_matched(Lane& lane, const Message& message, input::EntryRead
   const format::ReplacedCounts replaced = lane.take_counts();
   if (reader.malformed()) return false;
   if (expanded) {
-    keep_expanded(lane, message);
+    keep_expanded(lane, request, message);
     stored = 1;
     return true;
   }

@@ -9,9 +9,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "buffer/request_key.h"
+#include "buffer/key_table.h"
 #include "ingest/lane.h"
 #include "ingest/pending.h"
 #include "ingest/refusals.h"
@@ -24,8 +25,12 @@ namespace millrace::ingest {
 
 /// What the workers share.
 struct Shared {
+  explicit Shared(uint64_t dedup_window_ms) : keys(dedup_window_ms) {}
+
   std::atomic<bool> large_token{false};  // held by one request while it is larger than a pool
   Refusals refusals;
+  buffer::KeyTable keys;
+  uint64_t key_seed = 0;  // set before the logs are opened
 };
 
 struct IngestParts {
@@ -37,8 +42,9 @@ struct IngestParts {
   buffer::CommitThread& commits;
   metrics::Cells& cells;  // of the loop thread
   Shared& shared;
-  std::function<void()> request_submit;  // submit() is wanted at the end of this turn
-  std::function<void()> wake_for_room;   // any thread: room_came() is wanted on the loop
+  std::function<void()> request_submit;             // submit() is wanted at the end of this turn
+  std::function<void()> wake_for_room;              // any thread: room_came() is wanted on the loop
+  std::function<void(std::function<void()>)> post;  // any thread: runs it on the loop
 };
 
 class Ingest {
@@ -78,27 +84,42 @@ class Ingest {
 
  private:
   enum class Admission : uint8_t { kYes, kNotNow, kRefused };
+  /// A message on its way into a log.
+  struct Request {
+    buffer::Log& log;
+    std::optional<buffer::RequestKey> key;  // of one that may be sent again
+    bool large = false;                     // holds the process-wide token
+  };
 
   input::Verdict receive(const input::Message& message, input::Ticket ticket,
                          input::Replies& replies);
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
   static uint64_t estimate_of(const input::Message& message);
+  std::optional<input::Verdict> enter(Request& request, const input::Message& message,
+                                      config::OverflowAction action, input::Ticket ticket,
+                                      input::Replies& replies);
+  void begin(const Request& request);
+  void end(const Request& request, input::Ticket ticket, input::Replies& replies);
+  void give_up(const Request& request);
   Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
   Admission wait_for_room(buffer::Log& log);
-  bool append_matched(Lane& lane, const input::Message& message, input::EntryReader& reader,
-                      uint64_t& stored);
+  bool append_matched(Lane& lane, const Request& request, const input::Message& message,
+                      input::EntryReader& reader, uint64_t& stored);
   bool append_unmatched(const input::Message& message, input::EntryReader& reader,
                         uint64_t& stored);
-  void keep_expanded(Lane& lane, const input::Message& message);
+  void keep_expanded(Lane& lane, const Request& request, const input::Message& message);
   static void put_raw(buffer::Log& log, const buffer::ChunkProfile& profile,
                       const input::Message& message, buffer::DeadReason reason);
-  /// Around what is laid out of one message.
-  void begin(buffer::Log& log, const input::Message& message);
-  void end(buffer::Log& log, input::Ticket ticket, input::Replies& replies, bool large);
   void count(const input::EntryCounts& counts, uint64_t stored);
   input::EntryReader reader_of(const input::Message& message) const;
+  std::optional<buffer::RequestKey> key_of(const input::Message& message) const;
+  void end_previous(const input::Message& message) const;
+  static void note_key(const input::Message& message, const buffer::RequestKey& key);
+  std::optional<input::Verdict> claim(const buffer::RequestKey& key, const buffer::Log& log,
+                                      input::Ticket ticket, input::Replies& replies);
   void complete(const buffer::Batch& batch, bool durable);
+  void answer(uint64_t id, bool durable);
 
   IngestParts parts_;
   std::vector<std::unique_ptr<Inlet>> inlets_;

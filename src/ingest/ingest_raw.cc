@@ -34,27 +34,25 @@ Verdict Ingest::undecodable(const Message& message, input::Ticket ticket, input:
     return Verdict::kDone;
   }
   buffer::Log& log = lane != nullptr ? lane->log() : parts_.unmatched->log();
-  bool large = false;
+  Request request{.log = log, .key = key_of(message)};
   // Nothing good makes room for it, whatever overflow_action says.
-  const Admission admission =
-      admit(log, config::OverflowAction::kBlock, estimate_of(message), large);
-  if (admission == Admission::kNotNow) return Verdict::kNotNow;
-  if (admission == Admission::kRefused) return Verdict::kRefused;
-  begin(log, message);
+  const auto verdict = enter(request, message, config::OverflowAction::kBlock, ticket, replies);
+  if (verdict) return *verdict;
+  begin(request);
   put_raw(log, lane != nullptr ? lane->opaque_profile() : parts_.unmatched->opaque_profile(),
           message, buffer::DeadReason::kUndecodable);
-  end(log, ticket, replies, large);
+  end(request, ticket, replies);
   log::warn("ingest", "a message that cannot be decoded came again; it goes to dead/ as it came",
             {{"peer", message.peer}, {"tag", message.tag}, {"bytes", message.entries.size()}});
   return Verdict::kTaken;
 }
 
 // A message that grows beyond all bounds as JSON. What was laid out of it is taken back.
-void Ingest::keep_expanded(Lane& lane, const Message& message) {
+void Ingest::keep_expanded(Lane& lane, const Request& request, const Message& message) {
   lane.log().appender().abort();
   log::warn("ingest", "a message grew too large as JSON; it goes to dead/ as it came",
             {{"peer", message.peer}, {"bytes", message.entries.size()}});
-  begin(lane.log(), message);
+  begin(request);
   put_raw(lane.log(), lane.opaque_profile(), message, buffer::DeadReason::kExpansion);
 }
 

@@ -33,26 +33,6 @@ uint64_t Ingest::estimate_of(const input::Message& message) {
   return 2 * message.entries.size() + 4096;
 }
 
-void Ingest::begin(buffer::Log& log, const input::Message& message) {
-  const uint64_t id = pending_.next_id();
-  if (!message.has_chunk) return log.appender().begin(id, {});
-  const buffer::RequestIdentity identity{
-      .chunk = message.chunk,
-      .tag = message.tag,
-      .size_option =
-          message.has_size_option ? std::optional<uint64_t>(message.size_option) : std::nullopt,
-      .entries = message.entries,
-      .peer = message.client.empty() ? message.peer : message.client};
-  const buffer::RequestKey key = buffer::request_key(identity, log.key_seed());
-  log.appender().begin(id, {key.data(), key.size()});
-}
-
-void Ingest::end(buffer::Log& log, input::Ticket ticket, input::Replies& replies, bool large) {
-  log.appender().end();
-  pending_.add(PendingRequest{.ticket = ticket, .replies = &replies, .large = large});
-  parts_.request_submit();
-}
-
 void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
   metrics::Cells& cells = parts_.cells;
   cells.add(Metric::kReceivedEntries, stored);
@@ -76,7 +56,7 @@ void Ingest::commits_done() {
     complete(*done.batch, done.durable);
     // What was laid out behind a commit that failed is never written either.
     if (!done.durable && log.appender().has_batch()) {
-      complete(*log.appender().close_batch(), false);
+      complete(*log.give_up_batch(), false);
     }
   }
   submit();
@@ -86,13 +66,17 @@ void Ingest::commits_done() {
 // Every request of a commit is answered, in the order of their arrival.
 void Ingest::complete(const buffer::Batch& batch, bool durable) {
   for (const uint64_t id : batch.requests) {
-    const PendingRequest request = pending_.complete(id);
-    if (request.large) parts_.shared.large_token = false;
-    if (durable) {
-      request.replies->stored(request.ticket);
-    } else {
-      request.replies->failed(request.ticket);
-    }
+    answer(id, durable);
+  }
+}
+
+void Ingest::answer(uint64_t id, bool durable) {
+  const PendingRequest request = pending_.complete(id);
+  if (request.large) parts_.shared.large_token = false;
+  if (durable) {
+    request.replies->stored(request.ticket);
+  } else {
+    request.replies->failed(request.ticket);
   }
 }
 

@@ -3,7 +3,6 @@
 """A short kill -9 loop (kill_loop.py is the long one), and the kill between store and reply."""
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -73,7 +72,6 @@ class Kill(IntegrationCase):
         until(endpoint.records, "recovery sealed the staged chunk")
         self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 300)
 
-    @unittest.skip("request keys are stored and not yet looked up: it is stored twice")
     def test_message_sent_again_after_the_kill_is_stored_once(self):
         endpoint = self.endpoint()
         millrace = self.to_endpoint(endpoint)

@@ -135,6 +135,16 @@ class Connection:
         self.sock.close()
 
 
+def _backlog(port):
+    """Connections to a listening port that nobody has accepted yet (proc(5), /proc/net/tcp)."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for row in table.read().splitlines()[1:]:
+            fields = row.split()
+            if fields[3] == "0A" and fields[1].endswith(f":{port:04X}"):
+                return int(fields[4].split(":")[1], 16)
+    return 0
+
+
 class HttpServer:
     """Calls handler(Request) -> Reply | Drop on the connection's own thread.
 
@@ -220,8 +230,10 @@ class HttpServer:
 
     @property
     def connections_open(self):
+        """Those that wait to be accepted too: a client may have sent its request, and gone."""
+        waiting = _backlog(self.port)
         with self._lock:
-            return len(self._connections)
+            return waiting + len(self._connections)
 
     def close_idle(self):
         """Closes the connections that wait for a request, as a server does after its idle time."""

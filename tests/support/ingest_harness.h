@@ -52,12 +52,16 @@ class IngestHarness : public input::Replies {
   ~IngestHarness() override { stop(); }
 
   Result<> start() {
+    shared_ = std::make_unique<ingest::Shared>(dedup_window_ms);
+    shared_->key_seed = kKeySeed;
     for (const std::string& id : {match_.id, std::string("unmatched")}) {
       auto log = buffer::Log::open(io(),
                                    buffer::LogSettings{.directory = directory(id),
                                                        .output_id = id,
                                                        .total_limit_bytes = total_limit,
-                                                       .key_seed = 0x0123456789abcdef},
+                                                       .key_seed = kKeySeed,
+                                                       .keys = &shared_->keys,
+                                                       .key_bit = 1ULL << logs_.size()},
                                    pool_, registry, interrupted_);
       if (!log) return tl::unexpected(log.error());
       logs_.push_back(std::move(*log));
@@ -80,9 +84,14 @@ class IngestHarness : public input::Replies {
         .pool = pool_,
         .commits = *commits_,
         .cells = registry.make_cells(""),
-        .shared = shared_,
+        .shared = *shared_,
         .request_submit = [] {},
-        .wake_for_room = [] {}});
+        .wake_for_room = [] {},
+        .post =
+            [this](std::function<void()> task) {
+              const std::lock_guard lock(mutex_);
+              posted_.push_back(std::move(task));
+            }});
     inlet_ = &ingest_->add_inlet();
     inlet_->answer_to(*this);
     return {};
@@ -96,17 +105,21 @@ class IngestHarness : public input::Replies {
     ingest_.reset();
     commits_.reset();
     logs_.clear();
+    posted_.clear();
+    shared_.reset();
   }
 
   /// One message, laid out but not committed; with an ack wanted if `chunk` is given.
   input::Verdict receive(std::string_view tag, const std::string& entries,
-                         std::string_view chunk = {}, std::string_view peer = "192.0.2.1") {
+                         std::string_view chunk = {}, std::string_view peer = "192.0.2.1",
+                         input::ConnectionNote* note = nullptr) {
     const input::Message message{.mode = input::Mode::kPacked,
                                  .tag = tag,
                                  .entries = entries,
                                  .chunk = chunk,
                                  .has_chunk = !chunk.empty(),
-                                 .peer = peer};
+                                 .peer = peer,
+                                 .note = note};
     return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
   }
 
@@ -132,8 +145,10 @@ class IngestHarness : public input::Replies {
       CHECK(std::chrono::steady_clock::now() < deadline);
       if (tended) tend();
       wait();
+      run_posted();
       ingest_->commits_done();
     }
+    run_posted();
     if (tended) tend();
   }
 
@@ -186,6 +201,7 @@ class IngestHarness : public input::Replies {
   metrics::Registry registry;
   uint64_t total_limit = 1ULL << 40;
   bool keep_unmatched = true;
+  uint64_t dedup_window_ms = 3'600'000;
   size_t stored_count = 0;
   size_t failed_count = 0;
 
@@ -196,19 +212,33 @@ class IngestHarness : public input::Replies {
     done_ = false;
   }
 
+  void run_posted() {
+    std::vector<std::function<void()>> tasks;
+    {
+      const std::lock_guard lock(mutex_);
+      tasks.swap(posted_);
+    }
+    for (const auto& task : tasks) {
+      task();
+    }
+  }
+
+  static constexpr uint64_t kKeySeed = 0x0123456789abcdef;
+
   const config::Match match_;
   io::FileSystem& files_;
   const std::string root_;
   buffer::BlockPool pool_;
   std::atomic<bool> interrupted_{false};
-  ingest::Shared shared_;
+  std::unique_ptr<ingest::Shared> shared_;
   std::vector<std::unique_ptr<buffer::Log>> logs_;
   std::unique_ptr<buffer::CommitThread> commits_;
   std::unique_ptr<ingest::Ingest> ingest_;
   ingest::Lane* lane_ = nullptr;
   ingest::Ingest::Inlet* inlet_ = nullptr;
   uint64_t messages_ = 0;
-  std::mutex mutex_;  // guards done_
+  std::mutex mutex_;  // guards done_ and posted_
+  std::vector<std::function<void()>> posted_;
   std::condition_variable wake_;
   bool done_ = false;
 };

@@ -190,10 +190,11 @@ bool Connection::give_up(const Step& step, CloseReason reason, std::string_view 
   return false;
 }
 
-Message Connection::message_of(const Step& step) const {
+Message Connection::message_of(const Step& step) {
   Message message = step.decoded.message;
   message.peer = stream_->peer_address();
   message.client = client_;
+  message.note = &note_;
   return message;
 }
 

@@ -93,7 +93,7 @@ class Connection final : private event::StreamOwner {
   size_t take_messages(std::string_view bytes);
   bool offer(const Step& step, std::string_view frame);
   bool give_up(const Step& step, CloseReason reason, std::string_view frame);
-  Message message_of(const Step& step) const;
+  Message message_of(const Step& step);
   bool act_on(Verdict verdict, const Step& step);
   void accept(const Step& step, bool settled);
   void work_on_buffer();
@@ -120,6 +120,7 @@ class Connection final : private event::StreamOwner {
   std::unique_ptr<Handshake> handshake_;  // until it is done; null as well where none is asked for
   std::string client_;                    // what the client called itself in it
   uint64_t turn_ms_ = 0;                  // when it may be judged; 0: no turn was asked for
+  ConnectionNote note_;
   MessageReader reader_;
   ReceiveBuffer buffer_;  // bytes not dealt with yet
   PendingAcks pending_;

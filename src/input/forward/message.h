@@ -6,6 +6,7 @@
 // the message is stored. All on the loop thread that owns the connection. Invariant: every accepted
 // message is answered exactly once, by stored() or failed().
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,6 +19,12 @@ enum class Mode : uint8_t { kMessage, kForward, kPacked, kCompressed, kJson };
 /// [[time, metadata], record]. kPair: one event as time, then record, without the array around it.
 enum class Shape : uint8_t { kEntries, kPair };
 
+/// A place in each connection that is the receiver's own; the input only keeps it.
+struct ConnectionNote {
+  std::array<char, 16> bytes{};
+  bool used = false;
+};
+
 /// One forward message. All views end with the call they are passed to.
 struct Message {
   Mode mode = Mode::kMessage;
@@ -28,9 +35,10 @@ struct Message {
   bool has_chunk = false;    // an ack is expected
   uint64_t size_option = 0;  // option `size`; a hint, never trusted
   bool has_size_option = false;
-  bool decimals = false;    // an ext of kExtDecimal in a record is an integer beyond 64 bits
-  std::string_view peer;    // address of the peer as text, without port
-  std::string_view client;  // what it called itself in the handshake; "" without one
+  bool decimals = false;           // an ext of kExtDecimal in a record is an integer beyond 64 bits
+  std::string_view peer;           // address of the peer as text, without port
+  std::string_view client;         // what it called itself in the handshake; "" without one
+  ConnectionNote* note = nullptr;  // of its connection; null: it has none
 };
 
 /// Names a message while it is on its way: the connection and its running number there.

@@ -120,7 +120,9 @@ TEST(LayoutExample, TwoCommits) {
                        }};
   const Metadata metadata{{"tag", "web"}};
   const StageTarget target{.stage_key = "web", .metadata = &metadata, .profile = &profile};
-  appender.begin(7, kKey);
+  RequestKey key;
+  std::copy(kKey.begin(), kKey.end(), key.begin());
+  appender.begin(7, key);
   appender.put(target, std::string_view(kRecords).substr(0, 13));
   appender.put(target, std::string_view(kRecords).substr(13));
   appender.end();

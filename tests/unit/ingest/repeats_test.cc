@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// A message that is sent again is stored once; equal content that is new is stored again.
+
+#include <gtest/gtest.h>
+
+#include "io/lossy.h"
+#include "tests/support/ingest_harness.h"
+
+namespace millrace::ingest {
+namespace {
+
+using input::ConnectionNote;
+using input::Verdict;
+using metrics::Metric;
+
+// As Fluentd makes them, and as everybody else may.
+constexpr const char* kFluentdId = "AAAAAAAAAAAAAAAAAAAAAA==\n";
+constexpr const char* kOtherId = "c0ffee";
+
+config::Match local_match() {
+  config::Match match;
+  match.patterns = {"app.**"};
+  match.id = "local";
+  match.type = config::OutputType::kLocal;
+  return match;
+}
+
+std::string one_event(const char* text) {
+  return testing::packed_entry(1'700'000'000, 0, {{"m", text}});
+}
+
+class Repeats : public ::testing::Test {
+ protected:
+  Repeats() : harness(files, "/root", local_match()) { EXPECT_TRUE(harness.start()); }
+
+  uint64_t records() const { return harness.registry.total(Metric::kStoredRecords); }
+
+  io::LossyFileSystem files;
+  testing::IngestHarness harness;
+  const std::string event = one_event("a");
+};
+
+TEST_F(Repeats, StoredBeforeIsAckedAtOnce) {
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId, "192.0.2.77"), Verdict::kDone);
+  EXPECT_EQ(records(), 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kRepeatStored), 1U);
+}
+
+TEST_F(Repeats, UnderWayIsAckedWithTheFirst) {
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  EXPECT_EQ(harness.stored_count, 0U);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 2U);
+  EXPECT_EQ(records(), 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kRepeatUnderWay), 1U);
+}
+
+TEST_F(Repeats, OtherContentUnderTheSameIdIsStored) {
+  harness.receive("app.a", event, kFluentdId);
+  harness.receive("app.a", one_event("b"), kFluentdId);
+  harness.receive("app.b", event, kFluentdId);
+  harness.commit();
+  EXPECT_EQ(records(), 3U);
+}
+
+TEST_F(Repeats, EqualContentOfTwoPeersIsStoredTwice) {
+  harness.receive("app.a", event, kOtherId, "192.0.2.1");
+  harness.receive("app.a", event, kOtherId, "192.0.2.2");
+  harness.commit();
+  EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(Repeats, EqualContentAfterTheNextMessageIsNewButNotBefore) {
+  ConnectionNote first;
+  ConnectionNote second;
+  harness.receive("app.a", event, kOtherId, "192.0.2.1", &first);
+  harness.commit();
+  // The ack was lost: the same message over another connection.
+  EXPECT_EQ(harness.receive("app.a", event, kOtherId, "192.0.2.1", &second), Verdict::kDone);
+  // That one reads its ack and goes on, with the same content.
+  EXPECT_EQ(harness.receive("app.a", event, kOtherId, "192.0.2.1", &second), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(Repeats, FluentdsIdsDoNotEnd) {
+  ConnectionNote note;
+  harness.receive("app.a", event, kFluentdId, "192.0.2.1", &note);
+  harness.commit();
+  harness.receive("app.a", one_event("b"), kFluentdId, "192.0.2.1", &note);
+  harness.commit();
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kDone);
+}
+
+TEST_F(Repeats, WithoutAnIdEverythingIsNew) {
+  harness.receive("app.a", event);
+  harness.receive("app.a", event);
+  harness.commit();
+  EXPECT_EQ(records(), 2U);
+}
+
+// The last commit is written again at start, those before it are proved.
+TEST_F(Repeats, AfterARestartTheKeysAreThere) {
+  harness.receive("app.a", event, kFluentdId);
+  harness.commit();
+  harness.receive("app.a", one_event("b"), kFluentdId);
+  harness.commit();
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kDone);
+  EXPECT_EQ(harness.receive("app.a", one_event("b"), kFluentdId), Verdict::kDone);
+  EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(Repeats, WhatWasNotDurableIsStored) {
+  harness.receive("app.a", event, kFluentdId);
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 1U);
+}
+
+TEST_F(Repeats, NothingOfAMessageThatIsDroppedIsKept) {
+  EXPECT_EQ(harness.receive("app.a", "\x92\xce", kFluentdId), Verdict::kDone);
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 1U);
+}
+
+TEST_F(Repeats, TheWindowEnds) {
+  harness.receive("app.a", event, kFluentdId);
+  harness.commit();
+  harness.clock.running += 2 * harness.dedup_window_ms;
+  harness.receive("app.a", one_event("b"), kFluentdId);
+  EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 3U);
+}
+
+TEST_F(Repeats, AWindowOfZeroTurnsItOff) {
+  harness.stop();
+  harness.dedup_window_ms = 0;
+  ASSERT_TRUE(harness.start());
+  harness.receive("app.a", event, kFluentdId);
+  harness.receive("app.a", event, kFluentdId);
+  harness.commit();
+  EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(Repeats, AnOwnerThatFailsFailsWhoWaits) {
+  files.fail_syncs(1);
+  harness.receive("app.a", event, kFluentdId);
+  harness.receive("app.a", event, kFluentdId);
+  harness.commit(false);
+  EXPECT_EQ(harness.failed_count, 2U);
+  EXPECT_EQ(harness.stored_count, 0U);
+}
+
+}  // namespace
+}  // namespace millrace::ingest
