@@ -9,7 +9,7 @@ namespace millrace::input {
 
 bool Handshake::will_judge(std::string_view bytes) {
   return recognise_foreign(bytes).match == Foreign::Match::kNo &&
-         frames_.scan(bytes) != FrameSplitter::Status::kNeedMore;
+         (frames_.scan(bytes) != FrameSplitter::Status::kNeedMore || bytes.size() >= kPingBytesMax);
 }
 
 Handshake::Step Handshake::take(std::string_view bytes, std::string_view peer) {
@@ -24,7 +24,8 @@ Handshake::Step Handshake::take(std::string_view bytes, std::string_view peer) {
   }
   switch (frames_.scan(bytes)) {
     case FrameSplitter::Status::kNeedMore:
-      return {};
+      if (bytes.size() < kPingBytesMax) return {};
+      break;  // no room for the rest of it
     case FrameSplitter::Status::kFrame:
       return judge(bytes.substr(0, frames_.layout().size), peer);
     case FrameSplitter::Status::kMalformed:

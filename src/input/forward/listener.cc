@@ -68,17 +68,18 @@ Result<std::unique_ptr<Listener>> Listener::open(event::Loop& loop, ListenerOpti
 }
 
 void Listener::accepted(std::unique_ptr<event::TcpStream> stream) {
-  // Where it is refused, the stream's end closes it.
-  if (connections_.size() >= options_.source.connection_limit && !make_room()) {
-    context_.cells.add(Metric::kConnectionsRefused);
-    log::warn("input", "a connection over connection_limit was refused",
-              {{"peer", stream->peer_address()}, {"source", options_.source.id}});
-    return;
-  }
+  // Where it is refused, the stream's end closes it. Nobody has to go for one over its own limit.
   if (!context_.sources.connect(stream->peer_address())) {
     context_.cells.add(Metric::kRefusedPerSource);
     log::warn("input", "a connection over connection_limit_per_source was refused",
               {{"peer", stream->peer_address()}, {"source", options_.source.id}});
+    return;
+  }
+  if (connections_.size() >= options_.source.connection_limit && !make_room()) {
+    context_.cells.add(Metric::kConnectionsRefused);
+    log::warn("input", "a connection over connection_limit was refused",
+              {{"peer", stream->peer_address()}, {"source", options_.source.id}});
+    context_.sources.disconnect(stream->peer_address());
     return;
   }
   if (log::enabled(log::Level::kDebug)) {

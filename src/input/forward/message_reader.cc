@@ -90,6 +90,10 @@ Step MessageReader::next_value(std::string_view bytes, ReaderTools tools) {
   step.size = values_.size();
   if (!tools.json.rewrite(bytes.substr(0, step.size))) return closing(CloseReason::kMalformed);
   const std::string_view frame = tools.json.output();
+  // A frame's places are 32 bits; JSON of a quarter of that may grow beyond.
+  if (frame.size() >= std::numeric_limits<uint32_t>::max()) {
+    return closing(CloseReason::kFrameLimit);
+  }
   FrameSplitter splitter(std::numeric_limits<uint32_t>::max());
   CHECK(splitter.scan(frame) == FrameSplitter::Status::kFrame);
   judge(step, frame, splitter.layout(), tools);

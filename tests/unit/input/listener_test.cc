@@ -47,6 +47,23 @@ TEST(Listener, ConnectionsOverTheLimitOfTheirSourceAreRefused) {
   expect_reply(four, ack_of("4"));
 }
 
+TEST(Listener, NobodyMakesRoomForOneOverItsOwnLimit) {
+  ForwardServer server(options_with([](ListenerOptions& o) {
+    o.source.connection_limit = 2;
+    o.source.connection_limit_per_source = 2;
+  }));
+  TcpClient one(server.port());
+  TcpClient two(server.port());
+  ASSERT_TRUE(eventually([&] { return server.listener_->connections() == 2; }));
+  EXPECT_EQ(TcpClient(server.port()).receive_all(), "");
+  EXPECT_EQ(server.count(Metric::kRefusedPerSource), 1u);
+  EXPECT_EQ(server.count(Metric::kClosedMadeRoom), 0u);
+  for (TcpClient* client : {&one, &two}) {
+    ASSERT_TRUE(client->send(message("1")));
+    expect_reply(*client, ack_of("1"));
+  }
+}
+
 TEST(Listener, TheOldestThatHasShownNothingMakesRoom) {
   ForwardServer server(options_with([](ListenerOptions& o) { o.source.connection_limit = 4; }));
   TcpClient agent(server.port());
