@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every warning, error and refusal of src/ has its row in man/millrace-messages.7.
+"""Every warning, error and refusal of src/ has its row in packaging/man/millrace-messages.7.
 
     scripts/messages.py       prints `file:line: text` for what has none; ends with `N passed, N failed, 0 skipped`
 
@@ -13,7 +13,7 @@ import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PAGE = os.path.join(TOP, "man", "millrace-messages.7")
+PAGE = os.path.join(TOP, "packaging", "man", "millrace-messages.7")
 # Help texts, tables for display, HTTP's own words, and what toml11 says (explained there as one row).
 ELSEWHERE = re.compile(r"src/(config/(options_\w+|describe|syntax_fault|reader_help)|cli/(arguments|describe|status_text)"
                        r"|metrics/\w+|base/endian|base/crc32c)\.(cc|h)$")
@@ -76,7 +76,7 @@ def main():
             missing = [piece for piece in pieces(literal)
                        if len(WORDS.findall(piece)) > 1 and piece.strip(' ":;') not in page]
             for piece in missing:
-                print(f"{name}:{line}: no row in man/millrace-messages.7 for: {piece}")
+                print(f"{name}:{line}: no row in packaging/man/millrace-messages.7 for: {piece}")
             passed, failed = passed + (not missing), failed + bool(missing)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(0 if passed and not failed else 1)
