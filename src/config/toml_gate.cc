@@ -7,6 +7,11 @@
 namespace millrace::config {
 namespace {
 
+// TOML 1.0.0, "Comment" and "String"; a carriage return may end a line.
+bool is_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r') || c == 0x7f;
+}
+
 // Walks the text once. A string on one line ends with the line at the latest.
 class Gate {
  public:
@@ -26,6 +31,7 @@ class Gate {
     if (at_ - line_start_ >= kLineBytesMax) return refuse("the line is longer than 64 KiB");
     if (static_cast<unsigned char>(c) >= 0x80) return step_utf8();
     if (c == '\0') return refuse("a NUL character");
+    if (is_control(c)) return refuse("a control character; only tabs may stand in a file of TOML");
     switch (in_) {
       case In::kCode:
         step_code(c);

@@ -11,7 +11,8 @@ enum class FormatStatus : uint8_t {
   kOk,
   kNoSpace,    // does not fit: try again with more room
   kNotMap,     // a value, but no record
-  kTooDeep,    // more than kNestingMax levels, or too much work for its equal keys (json_exact.h)
+  kTooDeep,    // more than kNestingMax levels
+  kTooCostly,  // too many keys, or too much work for its equal keys (json_exact.h)
   kTruncated,  // the input ends inside the record
   kMalformed,  // a byte that no MessagePack value starts with: where the next record begins is lost
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/json_exact.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -10,6 +12,26 @@
 namespace millrace::format {
 
 using msgpack_token::Type;
+
+namespace {
+
+// A walk that takes no table: a record that is too deep is told from one that costs too much.
+bool is_too_deep(const char* in, const char* end) {
+  std::array<uint64_t, kNestingMax> left;  // values still to come, by level
+  size_t depth = 0;
+  while (true) {
+    msgpack_token::Token token;
+    CHECK(msgpack_token::read(in, end, token) == msgpack_token::Status::kOk);
+    if (token.type == Type::kArray || token.type == Type::kMap) {
+      if (depth == left.size()) return true;
+      left[depth++] = uint64_t{token.count} * (token.type == Type::kMap ? 2 : 1) + 1;
+    }
+    while (depth > 0 && --left[depth - 1] == 0) --depth;
+    if (depth == 0) return false;
+  }
+}
+
+}  // namespace
 
 bool JsonExact::put(std::string_view bytes) {
   if (static_cast<size_t>(limit_ - out_) < bytes.size()) return stop(FormatStatus::kNoSpace);
@@ -63,15 +85,15 @@ bool JsonExact::map(const char*& in, uint32_t count, int depth) {
   if (depth > kNestingMax) return stop(FormatStatus::kTooDeep);
   if (!put("{")) return false;
   // Each held pair is part of what is written, and none takes fewer than the five bytes of "":0,
-  const auto pairs_max = static_cast<size_t>(limit_ - begin_) / 5 + 1;
+  const auto pairs_room = static_cast<size_t>(limit_ - begin_) / 5 + 1;
   KeyTable::Range range;
-  switch (keys_.collect(in, end_, count, pairs_max, range)) {
+  switch (keys_.collect(in, end_, count, std::min(pairs_room, kExactKeysMax), range)) {
     case KeyTable::Status::kOk:
       break;
     case KeyTable::Status::kTooMany:
-      return stop(FormatStatus::kNoSpace);
+      return stop(pairs_room > kExactKeysMax ? FormatStatus::kTooCostly : FormatStatus::kNoSpace);
     case KeyTable::Status::kTooMuch:
-      return stop(FormatStatus::kTooDeep);
+      return stop(FormatStatus::kTooCostly);
   }
   for (size_t i = range.first; i < range.last; ++i) {
     if (!pair(keys_.pair(i), depth)) return false;
@@ -140,6 +162,9 @@ FormatResult JsonExact::record(const char* in, const char* record_end, Utf8Mode 
   keys_.clear(static_cast<uint64_t>(record_end - in) * kExactWorkPerByte + kExactWorkGrant);
   const char* at = in;
   if (value(at, 0)) return {FormatStatus::kOk, out_, record_end};
+  if (stop_ == FormatStatus::kTooCostly && is_too_deep(in, record_end)) {
+    stop_ = FormatStatus::kTooDeep;
+  }
   return {stop_, nullptr, record_end};
 }
 

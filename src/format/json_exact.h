@@ -19,6 +19,10 @@ namespace millrace::format {
 /// records always possible. Without a bound, deep nesting would cost its depth times its size.
 inline constexpr uint64_t kExactWorkPerByte = 4;
 inline constexpr uint64_t kExactWorkGrant = 4ULL << 20;
+/// Distinct keys of a record that are held at once, those of the maps around included. Each takes
+/// five bytes of JSON or more ("":0,), so a record with more than this is larger than any Kinesis
+/// record. Without a bound, the table leaves the caches and a message stalls its loop for seconds.
+inline constexpr size_t kExactKeysMax = size_t{1} << 18;
 
 class JsonExact {
  public:

@@ -22,12 +22,10 @@ Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
 // formatted as JSON, encoded as KPL records and appended to the staged chunk of the output; then it
 // waits for the commit, and is acked (complete()).
 Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Replies& replies) {
-  const int output = parts_.router.route(message.tag);
-  Lane* lane = output == route::Router::kNoOutput ? nullptr
-                                                  : parts_.lanes[static_cast<size_t>(output)].get();
+  const auto [lane, log] = target_of(message.tag);
   input::EntryReader reader = reader_of(message);
   uint64_t stored = 0;
-  if (lane == nullptr && parts_.unmatched == nullptr) {
+  if (log == nullptr) {
     input::Entry entry;
     while (reader.next(entry) && reader.skip_record()) ++stored;
     parts_.cells.add(Metric::kDiscardedUnmatched, stored);
@@ -35,16 +33,15 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
     return reader.malformed() ? Verdict::kMalformed : Verdict::kDone;
   }
 
-  buffer::Log& log = lane != nullptr ? lane->log() : parts_.unmatched->log();
   const config::OverflowAction action =
       lane != nullptr ? lane->options().overflow_action : config::OverflowAction::kBlock;
-  Request request{.log = log, .key = key_of(message)};
+  Request request{.log = *log, .key = key_of(message)};
   if (const auto verdict = enter(request, message, action, ticket, replies)) return *verdict;
   begin(request);
   const bool whole = lane != nullptr ? append_matched(*lane, request, message, reader, stored)
                                      : append_unmatched(message, reader, stored);
   if (!whole || stored == 0) {
-    log.appender().abort();
+    log->appender().abort();
     give_up(request);
     if (whole) count(reader.counts(), 0);
     return whole ? Verdict::kDone : Verdict::kMalformed;

@@ -84,6 +84,11 @@ class Ingest {
 
  private:
   enum class Admission : uint8_t { kYes, kNotNow, kRefused };
+  /// Where the messages of a tag go; no log: nobody wants them.
+  struct Target {
+    Lane* lane;  // null: unmatched
+    buffer::Log* log;
+  };
   /// A message on its way into a log.
   struct Request {
     buffer::Log& log;
@@ -95,6 +100,7 @@ class Ingest {
                          input::Replies& replies);
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
+  Target target_of(std::string_view tag);
   static uint64_t estimate_of(const input::Message& message);
   std::optional<input::Verdict> enter(Request& request, const input::Message& message,
                                       config::OverflowAction action, input::Ticket ticket,

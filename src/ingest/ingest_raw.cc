@@ -26,20 +26,17 @@ Verdict Ingest::Inlet::undecodable(const Message& message, input::Ticket ticket)
 // dead/, durable before its ack like any other message.
 Verdict Ingest::undecodable(const Message& message, input::Ticket ticket, input::Replies& replies) {
   if (!parts_.shared.refusals.is_enough(message.tag, message.chunk)) return Verdict::kMalformed;
-  const int output = parts_.router.route(message.tag);
-  Lane* lane = output == route::Router::kNoOutput ? nullptr
-                                                  : parts_.lanes[static_cast<size_t>(output)].get();
-  if (lane == nullptr && parts_.unmatched == nullptr) {
+  const auto [lane, log] = target_of(message.tag);
+  if (log == nullptr) {
     parts_.cells.add(Metric::kDiscardedUnmatched);
     return Verdict::kDone;
   }
-  buffer::Log& log = lane != nullptr ? lane->log() : parts_.unmatched->log();
-  Request request{.log = log, .key = key_of(message)};
+  Request request{.log = *log, .key = key_of(message)};
   // Nothing good makes room for it, whatever overflow_action says.
   const auto verdict = enter(request, message, config::OverflowAction::kBlock, ticket, replies);
   if (verdict) return *verdict;
   begin(request);
-  put_raw(log, lane != nullptr ? lane->opaque_profile() : parts_.unmatched->opaque_profile(),
+  put_raw(*log, lane != nullptr ? lane->opaque_profile() : parts_.unmatched->opaque_profile(),
           message, buffer::DeadReason::kUndecodable);
   end(request, ticket, replies);
   log::warn("ingest", "a message that cannot be decoded came again; it goes to dead/ as it came",

@@ -28,6 +28,15 @@ input::EntryReader Ingest::reader_of(const input::Message& message) const {
   return input::EntryReader(message, now);
 }
 
+Ingest::Target Ingest::target_of(std::string_view tag) {
+  const int output = parts_.router.route(tag);
+  if (output != route::Router::kNoOutput) {
+    Lane* const lane = parts_.lanes[static_cast<size_t>(output)].get();
+    return {lane, &lane->log()};
+  }
+  return {nullptr, parts_.unmatched != nullptr ? &parts_.unmatched->log() : nullptr};
+}
+
 // JSON with tag, time and frame is rarely more than twice its MessagePack.
 uint64_t Ingest::estimate_of(const input::Message& message) {
   return 2 * message.entries.size() + 4096;

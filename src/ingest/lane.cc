@@ -126,6 +126,8 @@ Lane::Result Lane::not_formatted(const FormatResult& formatted) {
       return Result{Encoded::kTruncated, nullptr};
     case FormatStatus::kMalformed:
       return Result{Encoded::kMalformed, nullptr};
+    case FormatStatus::kTooCostly:
+      return Result{Encoded::kExpanded, nullptr};
     default:
       return Result{Encoded::kDiscarded, formatted.record_end};
   }

@@ -29,7 +29,7 @@ class Lane {
     kDiscarded,  // too deep
     kTruncated,
     kMalformed,
-    kExpanded,  // the request has become too large
+    kExpanded,  // the request has become too large, or one of its records costs too much
   };
   struct Result {
     Encoded encoded;

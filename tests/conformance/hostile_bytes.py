@@ -168,6 +168,18 @@ class HostileValues(ForwardCase):
         self.store(b"\xdf\x00\x01\x86\xa0" + b"\xa1a\x01" * 99_999 + b"\xa1a\x07")
         self.assert_stored(stored('{"a":3,"b":2}'), stored('{"a":7}'))
 
+    def hostile_many_keys(self):
+        """Each key of a large map costs time: more of them than a Kinesis record could hold end in
+        a dead letter, at once, and others are served."""
+        def keys(count):
+            head = b"\xdf" + struct.pack(">I", count)
+            return head + b"".join(b"\xce" + struct.pack(">I", n) + b"\x01" for n in range(count))
+        self.store(keys(60_000))
+        self.assertEqual(len(self.stored()), 1)
+        self.assertEqual(self.open_after(packed(b"\x92" + T + keys(1_000_000), C)), ACK)
+        self.assert_counted(1, "dead_letters_total", reason="expansion")
+        self.assertEqual(len(self.stored()), 1)
+
     def hostile_record_not_a_map(self):
         """Dropped, counted, acked; its neighbours are stored."""
         others = (b"\x01", b"\xc0", pack("text"), b"\x91\x01", b"\xc4\x01x", b"\xd4\x05x")

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,24 @@ std::optional<std::string> unpacked_by_library(Compression kind, std::string_vie
   return out;
 }
 
+// What the library makes of zstd frames that come a byte at a time. Frames whose last block is a
+// compressed one of no bytes pass this way, but not ZSTD_decompress (libzstd 1.5.4).
+std::optional<std::string> unpacked_by_bytes(std::string_view packed) {
+  const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
+                                                                  ZSTD_freeDCtx);
+  std::string room(kLimit, '\0');
+  ZSTD_outBuffer out{room.data(), room.size(), 0};
+  size_t left = 1;
+  for (const char& byte : packed) {
+    ZSTD_inBuffer in{&byte, 1, 0};
+    left = ZSTD_decompressStream(context.get(), &out, &in);
+    if (ZSTD_isError(left)) return std::nullopt;
+  }
+  if (left != 0) return std::nullopt;
+  room.resize(out.pos);
+  return room;
+}
+
 void check_unpacking(Inflater& inflater, Compression kind, std::string_view packed) {
   const Status status = inflater.unpack(kind, packed);
   CHECK(inflater.output().size() <= kLimit);
@@ -75,7 +94,9 @@ void check_unpacking(Inflater& inflater, Compression kind, std::string_view pack
     CHECK(status == Status::kOk || kind == Compression::kZstd);
     CHECK(status != Status::kOk || inflater.output() == *expected);
   } else {
-    CHECK(status != Status::kOk || kind == Compression::kGzip);  // of several members
+    // Gzip may be of several members.
+    CHECK(status != Status::kOk || kind == Compression::kGzip ||
+          unpacked_by_bytes(packed) == inflater.output());
   }
   if (status != Status::kOk) return;
   const std::string output(inflater.output());

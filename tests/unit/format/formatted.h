@@ -22,6 +22,8 @@ inline std::string status_name(FormatStatus status) {
       return "not a map";
     case FormatStatus::kTooDeep:
       return "too deep";
+    case FormatStatus::kTooCostly:
+      return "too costly";
     case FormatStatus::kTruncated:
       return "truncated";
     case FormatStatus::kMalformed:

@@ -285,7 +285,7 @@ TEST(JsonFormatter, BoundsTheWorkForEqualKeys) {
   const std::string twice = pack::fixmap(2) + pack::str("a") + pack::nil() + pack::str("a");
   const std::string large = pack::bin(std::string(4 << 20, 'x'));
   JsonFormatter formatter(plain_options());
-  EXPECT_EQ(formatted(formatter, nested(100, twice, large), kTestTime, 32 << 20), "too deep");
+  EXPECT_EQ(formatted(formatter, nested(100, twice, large), kTestTime, 32 << 20), "too costly");
   const std::string fine = pack::bin(std::string(1 << 10, 'x'));
   EXPECT_EQ(formatted(formatter, nested(100, twice, fine)).size(), 100U * 6 + 1026);
 }
@@ -295,6 +295,26 @@ TEST(JsonFormatter, ManyDistinctKeysWithoutRoomTakeNoMemory) {
   for (size_t i = 0; i < 300000; ++i) record += pack::uint(i + 100000) + pack::nil();
   JsonFormatter formatter(plain_options());
   EXPECT_EQ(formatted(formatter, record, kTestTime, 1000), "no space");
+}
+
+TEST(JsonFormatter, BoundsTheDistinctKeysThatAreHeld) {
+  const auto with_keys = [](size_t count) {
+    std::string record = pack::map(static_cast<uint32_t>(count));
+    for (size_t i = 0; i < count; ++i) record += pack::uint(i) + pack::nil();
+    return record;
+  };
+  JsonFormatter formatter(plain_options());
+  const std::string most = formatted(formatter, with_keys(kExactKeysMax), kTestTime, 8 << 20);
+  EXPECT_EQ(most.substr(most.size() - 14), "\"262143\":null}");
+  EXPECT_TRUE(formatted(formatter, with_keys(kExactKeysMax + 1), kTestTime, 8 << 20) ==
+              "too costly");
+  // Maps inside each other hold theirs together; one after the other they do not.
+  const std::string half = with_keys(kExactKeysMax / 2 + 1);
+  EXPECT_TRUE(formatted(formatter, half.substr(0, half.size() - 1) + half, kTestTime, 8 << 20) ==
+              "too costly");
+  const std::string twice =
+      pack::fixmap(2) + pack::str("a") + with_keys(200'000) + pack::str("b") + with_keys(200'000);
+  EXPECT_GT(formatted(formatter, twice, kTestTime, 16 << 20).size(), 4'000'000U);
 }
 
 }  // namespace

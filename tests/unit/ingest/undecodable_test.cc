@@ -93,21 +93,5 @@ TEST_F(Undecodable, WithoutAMatchItLiesWithTheUnmatched) {
   EXPECT_EQ(dead("unmatched")[0].second["reason"], "undecodable");
 }
 
-TEST(Refusals, ForgetsWhatWasNotSeenForLongest) {
-  auto refusals = std::make_unique<ingest::Refusals>();
-  const size_t max = ingest::Refusals::kRememberedMax;
-  EXPECT_FALSE(refusals->is_enough("t", "kept"));
-  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
-  EXPECT_FALSE(refusals->is_enough("t", "kept"));
-  for (size_t i = 0; i < max - 1; ++i) {
-    EXPECT_FALSE(refusals->is_enough("t", "other" + std::to_string(i)));
-  }
-  EXPECT_TRUE(refusals->is_enough("t", "kept"));
-  EXPECT_TRUE(refusals->is_enough("t", "kept"));
-  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
-  EXPECT_FALSE(refusals->is_enough("t", "forgotten"));
-  EXPECT_TRUE(refusals->is_enough("t", "forgotten"));
-}
-
 }  // namespace
 }  // namespace millrace::testing
