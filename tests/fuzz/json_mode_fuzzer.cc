@@ -31,6 +31,19 @@ void read_decimals(json& value) {
   }
 }
 
+// Not the library's own comparison: to that an integer equals the float64 it is rounded to.
+bool is_same(const json& a, const json& b) {
+  if (a.is_number_integer() != b.is_number_integer()) return false;
+  if (!a.is_structured()) return a == b;
+  if (a.type() != b.type() || a.size() != b.size()) return false;
+  auto other = b.begin();
+  for (auto part = a.begin(); part != a.end(); ++part, ++other) {
+    if (a.is_object() && part.key() != other.key()) return false;
+    if (!is_same(*part, *other)) return false;
+  }
+  return true;
+}
+
 // Halves of surrogate pairs and numbers beyond float64: what the rewriter takes and the library
 // does not.
 bool is_taken_nonetheless(const json::exception& refused) {
@@ -46,7 +59,7 @@ void check_rewriter(std::string_view text) {
     CHECK(rewritten);
     json read = json::from_msgpack(rewriter.output());
     read_decimals(read);
-    CHECK(read == expected);
+    CHECK(is_same(read, expected));
   } catch (const json::exception& refused) {
     CHECK(!rewritten || is_taken_nonetheless(refused));
   }
