@@ -2,6 +2,7 @@
 // The second half of a recovery: what was found is made durable and handed on.
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -12,6 +13,30 @@
 namespace millrace::buffer {
 
 using metrics::Metric;
+
+namespace {
+
+// Lines of chunks whose frames may lie behind the cut of a segment that was being removed: a power
+// cut may undo the cut of a process that was killed before it could sync it.
+void keep_lines_of_cut_segments(const LogFiles& files, std::vector<KeptLine>& kept) {
+  std::vector<Share> cut;
+  for (const Segment& segment : files.segments) {
+    for (const PositionLine& line : files.position.removed) {
+      if (line.chunk_seq == segment.base_lsn && line.removed_epoch() == segment.epoch &&
+          line.removed_end_lsn() > segment.end_lsn) {
+        cut.push_back(Share{segment.base_lsn, 0});
+      }
+    }
+  }
+  if (cut.empty()) return;
+  std::set<uint64_t> known;
+  for (const KeptLine& line : kept) known.insert(line.line.chunk_seq);
+  for (const auto& [seq, line] : files.position.finished) {
+    if (!known.contains(seq)) kept.push_back(KeptLine{line, cut});
+  }
+}
+
+}  // namespace
 
 // The unproved tail at its old lsns, then the SEALs of all unsealed chunks, as one commit in a new
 // segment that begins at D.
@@ -153,6 +178,7 @@ void Recovery::collect_chunks(Recovered& out) {
 
 Result<> Recovery::begin_position(Recovered& out) {
   const uint64_t first = segments_.first_lsn();
+  keep_lines_of_cut_segments(files_, kept_);
   for (const auto& [seq, line] : files_.position.attempts) {
     if (table_.chunks().contains(seq)) kept_.push_back(KeptLine{line, {}});
   }
