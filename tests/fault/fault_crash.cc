@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Enumerates crash states of many plans and prints what it found, a line a plan.
+//
+//   fault_crash [--seed N] [--workloads N] [--states N] [--steps N] [--counter-file FILE] [--table]
+//   fault_crash --seed N --replay OPERATION.STATE[,OPERATION.STATE...]
+//
+//   --seed          the first plan; each further one is the next number (1)
+//   --workloads     plans (50)
+//   --states        distinct states wanted of all plans together (100000)
+//   --counter-file  where it goes on after it was stopped, and what it has counted so far
+//   --table         only a row for bench/README.md of what the counter file holds
+//   --replay        one crash of the plan of --seed, told operation by operation
+//
+// Exit code 1 with the way to replay it if a promise was broken.
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <map>
+
+#include "base/log.h"
+#include "tests/fault/enumerator.h"
+
+namespace millrace::fault {
+namespace {
+
+struct Arguments {
+  uint64_t seed = 1;
+  uint64_t workloads = 50;
+  uint64_t states = 100'000;
+  uint64_t steps = 40;
+  std::string counter_file;
+  bool table = false;
+  std::vector<Point> replay;
+};
+
+/// What a run has done so far; a line `name value` each in the counter file.
+struct Counter {
+  std::map<std::string, uint64_t> values;
+
+  uint64_t& operator[](const char* name) { return values[name]; }
+  void load(const std::string& path) {
+    std::ifstream file(path);
+    std::string name;
+    uint64_t value = 0;
+    while (file >> name >> value) values[name] = value;
+  }
+  void save(const std::string& path) const {
+    if (path.empty()) return;
+    const std::string next = path + ".next";
+    {
+      std::ofstream file(next, std::ios::trunc);
+      for (const auto& [name, value] : values) file << name << " " << value << "\n";
+    }
+    (void)std::rename(next.c_str(), path.c_str());
+  }
+};
+
+bool parse(int count, char** words, Arguments& arguments) {
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    if (word == "--table") {
+      arguments.table = true;
+      continue;
+    }
+    if (++i == count) return false;
+    const std::string value = words[i];
+    char* end = nullptr;
+    const uint64_t number = std::strtoull(value.c_str(), &end, 10);
+    const bool is_number = end != value.c_str() && *end == '\0';
+    if (word == "--counter-file") {
+      arguments.counter_file = value;
+    } else if (word == "--replay") {
+      if (!parse_path(value, arguments.replay)) return false;
+    } else if (!is_number) {
+      return false;
+    } else if (word == "--seed") {
+      arguments.seed = number;
+    } else if (word == "--workloads" && number > 0) {
+      arguments.workloads = number;
+    } else if (word == "--states") {
+      arguments.states = number;
+    } else if (word == "--steps") {
+      arguments.steps = number;
+    } else {
+      return false;
+    }
+  }
+  return !arguments.table || !arguments.counter_file.empty();
+}
+
+void print_table(Counter& counter) {
+  char date[16] = {};
+  const time_t when = static_cast<time_t>(counter["unix"]);
+  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&when));
+  std::printf(
+      "| G2: no acked record lost, crash states of %lu workloads | `fault_crash --seed %lu "
+      "--workloads %lu --states %lu` | %lu | %lu distinct states, %lu of them within a "
+      "recovery; %lu starts; at most %lu of one workload | %s | %s |\n",
+      counter["next"], counter["seed"], counter["workloads"], counter["wanted"], counter["seed"],
+      counter["states"], counter["nested"], counter["starts"], counter["largest"],
+      counter["broken"] == 0 ? "none broken" : "BROKEN", date);
+}
+
+int run(const Arguments& arguments) {
+  Counter counter;
+  if (!arguments.counter_file.empty()) counter.load(arguments.counter_file);
+  if (arguments.table) {
+    print_table(counter);
+    return 0;
+  }
+  if (counter.values.empty()) {
+    counter["seed"] = arguments.seed;
+    counter["workloads"] = arguments.workloads;
+    counter["wanted"] = arguments.states;
+    counter["steps"] = arguments.steps;
+  }
+  const uint64_t seed = counter["seed"];
+  std::printf("seed %lu, workloads %lu, from %lu\n", seed, counter["workloads"], counter["next"]);
+  while (counter["next"] < counter["workloads"]) {
+    const Plan plan = make_plan(seed + counter["next"], counter["steps"]);
+    const auto begun = std::chrono::steady_clock::now();
+    Enumerator enumerator(
+        plan, {.states = counter["wanted"] / counter["workloads"], .only = arguments.replay});
+    const Enumerator::Outcome outcome = enumerator.run();
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - begun);
+    std::printf("seed %lu: %s; %lu operations, %lu states (%lu nested), %lu starts, %ld ms\n",
+                plan.seed, describe(plan).c_str(), outcome.operations, outcome.states,
+                outcome.nested, outcome.starts, ms.count());
+    std::fflush(stdout);
+    if (!outcome.complaint.empty()) {
+      std::printf("BROKEN: %s\n  replay: fault_crash --seed %lu --steps %lu --replay %s\n",
+                  outcome.complaint.c_str(), plan.seed, counter["steps"],
+                  to_text(outcome.path).c_str());
+      counter["broken"] += 1;
+      counter.save(arguments.counter_file);
+      return 1;
+    }
+    counter["next"] += 1;
+    counter["states"] += outcome.states;
+    counter["nested"] += outcome.nested;
+    counter["starts"] += outcome.starts;
+    counter["largest"] = std::max(counter["largest"], outcome.states);
+    counter["unix"] = static_cast<uint64_t>(std::time(nullptr));
+    counter.save(arguments.counter_file);
+  }
+  std::printf(
+      "%lu workloads, %lu distinct states, %lu of them within a recovery, %lu starts, "
+      "none broken\n",
+      counter["next"], counter["states"], counter["nested"], counter["starts"]);
+  return 0;
+}
+
+int replay(const Arguments& arguments) {
+  const Plan plan = make_plan(arguments.seed, arguments.steps);
+  const Enumerator::Outcome outcome = Enumerator(plan, {.only = arguments.replay}).run();
+  std::printf("%s\n", outcome.complaint.empty() ? "nothing broken" : outcome.complaint.c_str());
+  return outcome.complaint.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace millrace::fault
+
+int main(int count, char** words) {
+  millrace::fault::Arguments arguments;
+  if (!millrace::fault::parse(count, words, arguments)) {
+    std::fprintf(stderr,
+                 "usage: fault_crash [--seed N] [--workloads N] [--states N] [--steps N] "
+                 "[--counter-file FILE] [--table] [--replay PATH]\n");
+    return 64;
+  }
+  const bool replays = !arguments.replay.empty();
+  millrace::log::configure(replays ? millrace::log::Level::kTrace : millrace::log::Level::kError,
+                           millrace::log::Format::kText);
+  return replays ? millrace::fault::replay(arguments) : millrace::fault::run(arguments);
+}
