@@ -44,7 +44,17 @@ Json worker_json(const OutputWorkerStatus& worker) {
 Json output_json(const OutputStatus& output) {
   Json workers = Json::array();
   for (const OutputWorkerStatus& worker : output.workers) workers.push_back(worker_json(worker));
-  return Json{{"id", output.id}, {"type", output.type}, {"workers", std::move(workers)}};
+  Json json{{"id", output.id}, {"type", output.type}};
+  if (output.breaker) {
+    json["breaker"] = Json{{"state", output.breaker->state},
+                           {"since_ms", output.breaker->since_ms},
+                           {"next_probe_ms", output.breaker->next_probe_ms},
+                           {"opens", output.breaker->opens},
+                           {"probes", output.breaker->probes},
+                           {"last_error", output.breaker->last_error}};
+  }
+  json["workers"] = std::move(workers);
+  return json;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 // The names are those of the JSON and stay as they are; more may be added. Values; any thread.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,9 +36,20 @@ struct OutputWorkerStatus {
   std::string last_error;  // "": none so far
 };
 
+/// Whether an output may be asked; of all workers together.
+struct BreakerStatus {
+  std::string state = "closed";  // or throttled, open, probing, ramping
+  uint64_t since_ms = 0;         // so long ago
+  uint64_t next_probe_ms = 0;    // so far ahead, while it is open
+  uint64_t opens = 0;
+  uint64_t probes = 0;
+  std::string last_error;  // "": the last attempt was none
+};
+
 struct OutputStatus {
   std::string id;
   std::string type;
+  std::optional<BreakerStatus> breaker;  // none: nothing is sent
   std::vector<OutputWorkerStatus> workers;
 };
 

@@ -80,6 +80,7 @@ int App::start() {
                          : refuse(locked.error());
   }
   if (auto made = make_outputs(); !made) return refuse(kExitConfig, made.error().message);
+  if (auto made = make_outlets(); !made) return refuse(made.error());
   if (const int code = open_logs(); code >= 0) return code;
   if (auto listening = listen(); !listening) return refuse(listening.error());
   if (auto opened = open_control_socket(); !opened) return refuse(opened.error());
@@ -134,6 +135,19 @@ Result<> App::make_outputs() {
     auto output = output::make_output(match, config_.system);
     if (!output) return tl::unexpected(output.error());
     outputs_.push_back(std::move(*output));
+  }
+  return {};
+}
+
+Result<> App::make_outlets() {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const config::Match& match = config_.matches[i];
+    outlets_.push_back(
+        std::make_unique<flush::Outlet>(io_, *outputs_[i], match.id, match.buffer, registry_));
+    if (!match.secondary) continue;
+    auto secondary = flush::Secondary::open(io_, *match.secondary, match.id);
+    if (!secondary) return tl::unexpected(secondary.error());
+    outlets_.back()->secondary = std::move(*secondary);
   }
   return {};
 }
@@ -221,8 +235,9 @@ void App::start_delivery() {
   for (const auto& worker : workers_) {
     worker->start();
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      pools_.push_back(std::make_unique<flush::FlushPool>(io_, *worker->logs()[i], *outputs_[i],
-                                                          config_.matches[i].buffer, registry_));
+      pools_.push_back(std::make_unique<flush::FlushPool>(io_, *worker->logs()[i], *outlets_[i],
+                                                          outlets_[i]->options.flush_thread_count,
+                                                          registry_));
     }
   }
 }

@@ -44,6 +44,7 @@ class App {
   int start();
   Result<> lock_root();
   Result<> make_outputs();
+  Result<> make_outlets();
   int open_logs();
   void choose_key_seed();
   void tell_left_logs();
@@ -73,6 +74,7 @@ class App {
   ingest::Shared shared_;
   std::unique_ptr<io::FileLock> root_lock_;
   std::vector<std::unique_ptr<output::Output>> outputs_;  // by index of [[match]]
+  std::vector<std::unique_ptr<flush::Outlet>> outlets_;   // the same
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint16_t> ports_;  // by source
   buffer::Housekeeping housekeeping_;

@@ -33,6 +33,15 @@ admin::OutputWorkerStatus worker_status(const buffer::Log& log) {
                                    .last_error = now.last_error};
 }
 
+admin::BreakerStatus breaker_status(const flush::GateStatus& now) {
+  return admin::BreakerStatus{.state = now.state,
+                              .since_ms = now.since_ms,
+                              .next_probe_ms = now.next_probe_ms,
+                              .opens = now.opens,
+                              .probes = now.probes,
+                              .last_error = now.last_error};
+}
+
 }  // namespace
 
 // First nothing comes in any more and all that came is answered, then what is queued goes out
@@ -67,15 +76,15 @@ void App::stop(uint64_t timeout_ms) {
   log::info("app", "stopped", {{"undelivered_chunks", undelivered()}});
 }
 
-// Waits for chunks that can go out now; one that failed keeps its place on disk. False if the time
-// is up.
+// Waits for chunks that can go out now; one that failed keeps its place on disk, and so do all of
+// an output that is away. False if the time is up.
 bool App::drain(uint64_t deadline_ms) {
   while (clock_.running_ms() < deadline_ms) {
     size_t due = 0;
     for (const auto& worker : workers_) {
       for (size_t i = 0; i < outputs_.size(); ++i) {
         const buffer::ChunkQueue::Counts counts = worker->logs()[i]->queue().counts();
-        due += counts.due + counts.in_flight;
+        due += (outlets_[i]->gate.status().hopeless ? 0 : counts.due) + counts.in_flight;
       }
     }
     if (due == 0) return true;
@@ -122,6 +131,7 @@ std::string App::status_json() const {
                                        : config_.matches[i].type == config::OutputType::kLocal
                                            ? "local"
                                            : "kinesis_aggregation"};
+    if (matched) output.breaker = breaker_status(outlets_[i]->gate.status());
     for (const auto& worker : workers_) {
       output.workers.push_back(worker_status(*worker->logs()[i]));
     }

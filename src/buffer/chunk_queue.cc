@@ -7,6 +7,12 @@
 #include "base/check.h"
 
 namespace millrace::buffer {
+namespace {
+
+constexpr uint64_t kWaitMsMax = 1'000;  // at a time, so that a clock that jumps is noticed
+constexpr size_t kLookedAtMax = 64;
+
+}  // namespace
 
 void ChunkQueue::add(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
@@ -27,22 +33,42 @@ void ChunkQueue::move_due(uint64_t now) {
   }
 }
 
-std::optional<QueuedChunk> ChunkQueue::take() {
+std::optional<uint64_t> ChunkQueue::wait_due() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
     const uint64_t now = clock_.running_ms();
     move_due(now);
-    if (!ready_.empty()) {
-      QueuedChunk chunk = std::move(ready_.begin()->second);
-      ready_.erase(ready_.begin());
-      CHECK(in_hand_.insert(chunk.seq).second);
-      return chunk;
-    }
+    if (!ready_.empty()) return ready_.begin()->second.body_bytes;
     if (waiting_.empty()) {
       wake_.wait(lock);
     } else {
-      wake_.wait_for(lock, std::chrono::milliseconds(waiting_.begin()->first - now));
+      const uint64_t wait_ms = std::min(waiting_.begin()->first - now, kWaitMsMax);
+      wake_.wait_for(lock, std::chrono::milliseconds(wait_ms));
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<QueuedChunk> ChunkQueue::take_due(bool untried) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return std::nullopt;
+  move_due(clock_.running_ms());
+  if (ready_.empty()) return std::nullopt;
+  auto chosen = ready_.begin();
+  size_t looked_at = 0;
+  for (auto chunk = chosen; untried && chunk != ready_.end(); ++chunk) {
+    if (chunk->second.failures == 0) chosen = chunk;
+    if (chunk->second.failures == 0 || ++looked_at == kLookedAtMax) break;
+  }
+  QueuedChunk chunk = std::move(chosen->second);
+  ready_.erase(chosen);
+  CHECK(in_hand_.insert(chunk.seq).second);
+  return chunk;
+}
+
+std::optional<QueuedChunk> ChunkQueue::take() {
+  while (wait_due()) {
+    if (std::optional<QueuedChunk> chunk = take_due()) return chunk;
   }
   return std::nullopt;
 }

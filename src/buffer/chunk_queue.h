@@ -24,7 +24,11 @@ class ChunkQueue {
   explicit ChunkQueue(io::Clock& clock) : clock_(clock) {}
 
   void add(QueuedChunk chunk);
-  /// The next chunk that is due; waits for one. Nothing after stop().
+  /// Waits until a chunk is due; its body bytes. Nothing after stop().
+  std::optional<uint64_t> wait_due();
+  /// The first chunk that is due, if one still is. With `untried` rather one that never failed.
+  std::optional<QueuedChunk> take_due(bool untried = false);
+  /// Both: the next chunk that is due. Nothing after stop().
   std::optional<QueuedChunk> take();
   /// Not delivered; take() offers it again at not_before_ms of running time.
   void give_back(QueuedChunk chunk);

@@ -25,27 +25,28 @@ Result<> write_file(io::FileSystem& files, const std::string& path, std::string_
   return files.rename(temporary, path);
 }
 
-std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded) {
+std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
+                        const std::string& output) {
   const OpenPayload& open = loaded.seal.open;
   nlohmann::ordered_json metadata = nlohmann::ordered_json::object();
   for (const auto& [key, value] : open.metadata) {
     metadata[utf8_repaired(key)] = utf8_repaired(value);
   }
-  const nlohmann::ordered_json json = {
-      {"chunk_id", chunk.id.hex()},
-      {"partition_key", utf8_repaired(open.partition_key)},
-      {"reason", dead_letter_reason(chunk)},
-      {"records", loaded.records},
-      {"body_bytes", loaded.seal.body_bytes},
-      {"missing_records", loaded.missing_records},
-      {"payload_format", open.payload_format},
-      {"metadata", metadata},
-      {"created_us", open.created_us},
-      {"sealed_us", loaded.seal.sealed_us},
-      {"attempts", chunk.attempts},
-      {"last_error", utf8_repaired(chunk.last_error)},
-      {"file_bytes", loaded.bytes.size()},
-      {"file_crc32c", fmt::format("{:08x}", crc32c(loaded.bytes))}};
+  nlohmann::ordered_json json = {{"chunk_id", chunk.id.hex()},
+                                 {"partition_key", utf8_repaired(open.partition_key)},
+                                 {"reason", dead_letter_reason(chunk)},
+                                 {"records", loaded.records},
+                                 {"body_bytes", loaded.seal.body_bytes},
+                                 {"missing_records", loaded.missing_records},
+                                 {"payload_format", open.payload_format},
+                                 {"metadata", metadata},
+                                 {"created_us", open.created_us},
+                                 {"sealed_us", loaded.seal.sealed_us},
+                                 {"attempts", chunk.attempts},
+                                 {"last_error", utf8_repaired(chunk.last_error)},
+                                 {"file_bytes", loaded.bytes.size()},
+                                 {"file_crc32c", fmt::format("{:08x}", crc32c(loaded.bytes))}};
+  if (!output.empty()) json["output"] = output;
   return json.dump(2) + "\n";
 }
 
@@ -73,12 +74,19 @@ Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directo
                            const QueuedChunk& chunk, const LoadedChunk& loaded) {
   const std::string directory = log_directory + "/dead";
   if (auto made = files.make_directories(directory); !made) return made;
-  const std::string base = directory + "/" + chunk.id.hex();
-  if (auto written = write_file(files, base + ".chunk", loaded.bytes); !written) return written;
-  if (auto written = write_file(files, base + ".json", description(chunk, loaded)); !written) {
+  const std::string name = chunk.id.hex();
+  return write_given_up(files, {directory, name + ".chunk", name + ".json"}, chunk, loaded, "");
+}
+
+Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
+                        const LoadedChunk& loaded, const std::string& output) {
+  const std::string at = names.directory + "/";
+  if (auto written = write_file(files, at + names.delivery, loaded.bytes); !written) return written;
+  if (auto written = write_file(files, at + names.description, description(chunk, loaded, output));
+      !written) {
     return written;
   }
-  return files.sync_directory(directory);
+  return files.sync_directory(names.directory);
 }
 
 }  // namespace millrace::buffer

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "buffer/chunk_reader.h"
+#include "io/io.h"
 
 namespace millrace::buffer {
 
@@ -17,5 +18,17 @@ const char* dead_letter_reason(const QueuedChunk& chunk);
 
 Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
                            const QueuedChunk& chunk, const LoadedChunk& loaded);
+
+/// Names of the two files of a chunk that was given up, in a directory that is there.
+struct GivenUpFiles {
+  std::string directory;
+  std::string delivery;     // head, body, tail
+  std::string description;  // JSON, written last
+};
+
+/// The same anywhere: both files and the directory are durable when it returns without error. What
+/// is there under these names is written again. `output`: told in the JSON unless it is empty.
+Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
+                        const LoadedChunk& loaded, const std::string& output);
 
 }  // namespace millrace::buffer

@@ -89,8 +89,28 @@ Row output_row(const Json& output) {
           states};
 }
 
+std::string seconds_text(uint64_t ms) {
+  return ms < 10'000 ? fmt::format("{:.1f} s", static_cast<double>(ms) / 1000)
+                     : fmt::format("{} s", ms / 1000);
+}
+
+// Nothing of one that is closed: that is the rule.
+std::string breaker_text(const Json& output) {
+  const auto breaker = output.find("breaker");
+  if (breaker == output.end() || !breaker->is_object()) return "";
+  const std::string state = word(*breaker, "state");
+  if (state == "closed" || state.empty()) return "";
+  std::string text = fmt::format("{} is {} for {}", word(output, "id"), state,
+                                 seconds_text(number(*breaker, "since_ms")));
+  if (state == "open") {
+    text += fmt::format(", next probe in {}", seconds_text(number(*breaker, "next_probe_ms")));
+  }
+  const std::string error = word(*breaker, "last_error");
+  return text + (error.empty() ? "" : ": " + error) + "\n";
+}
+
 std::string errors_text(const Json& output) {
-  std::string text;
+  std::string text = breaker_text(output);
   for (const Json& worker : list(output, "workers")) {
     const std::string error = word(worker, "last_error");
     if (error.empty()) continue;

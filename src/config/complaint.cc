@@ -38,6 +38,16 @@ const char* absolute_path_complaint(std::string_view text) {
   return nullptr;
 }
 
+const char* file_name_complaint(std::string_view text) {
+  if (text.find('/') != std::string_view::npos) return "has a slash, but it begins a file's name";
+  if (!text.empty() && text.front() == '.') return "begins with a dot, so its files were hidden";
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    return "has a control character";
+  }
+  return nullptr;
+}
+
 const char* id_complaint(std::string_view text) {
   if (!is_name(text)) return "has a character other than letters, digits, '_', '.' and '-'";
   if (!text.empty() && text.front() == '.') return "begins with a dot, but it names a directory";

@@ -10,6 +10,7 @@ namespace millrace::config {
 
 const char* absolute_path_complaint(std::string_view text);
 const char* id_complaint(std::string_view text);
+const char* file_name_complaint(std::string_view text);
 const char* ip_address_complaint(std::string_view text);
 const char* network_complaint(std::string_view text);
 const char* host_complaint(std::string_view text);

@@ -59,6 +59,11 @@ constexpr const char* kToKinesis = R"(
 # its own, work here too.
 )";
 
+constexpr const char* kSecondary = R"(
+  # Where chunks go that are given up, instead of dead/ in the buffer: take the "# " away from the
+  # next two lines.
+)";
+
 constexpr const char* kSecurity = R"(
   # To take events only from clients that know a key, take the "# " away from the next two lines,
   # and from those of the users and clients that are needed.
@@ -85,6 +90,7 @@ constexpr Template kTemplates[] = {
     {"match", "kinesis_aggregation", kToKinesis, Template::Form::kExtract},
     {"match", "local", "", Template::Form::kLive},
     {"match.buffer", "", "", Template::Form::kLive},
+    {"match.secondary", "", kSecondary, Template::Form::kComment},
 };
 
 // Options of a section and those of its type; the required ones of a live table are no comments.

@@ -21,6 +21,7 @@ enum class Undecodable { kDead, kRefuse };
 enum class FlushMode { kInterval, kLazy, kImmediate };
 enum class OverflowAction { kBlock, kThrowException, kDropOldestChunk };
 enum class OutputType { kKinesisAggregation, kLocal };
+enum class SecondaryType { kFile, kSecondaryFile };  // two words for one thing
 enum class JsonCompat { kValid, kOj };
 enum class KplCompat { kNone, kFluentd };
 
@@ -143,14 +144,24 @@ struct Local {
   friend bool operator==(const Local&, const Local&) = default;
 };
 
+/// Where chunks go that were given up, instead of dead/.
+struct Secondary {
+  SecondaryType type = SecondaryType::kFile;
+  std::string directory;
+  std::string basename = "dump.bin";
+
+  friend bool operator==(const Secondary&, const Secondary&) = default;
+};
+
 struct Match {
   std::vector<std::string> patterns;
   OutputType type = OutputType::kLocal;
   std::string id;
   Format format;
   Buffer buffer;
-  Kinesis kinesis;  // type kinesis_aggregation
-  Local local;      // type local
+  Kinesis kinesis;                     // type kinesis_aggregation
+  Local local;                         // type local
+  std::optional<Secondary> secondary;  // none: dead/
 
   friend bool operator==(const Match&, const Match&) = default;
 };

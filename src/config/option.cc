@@ -77,6 +77,7 @@ std::span<const Section> sections() {
       Section{"match", "kinesis_aggregation", kinesis_options(), true},
       Section{"match", "local", local_options(), true},
       Section{"match.buffer", "", buffer_options()},
+      Section{"match.secondary", "", secondary_options(), false, open_secondary},
   };
   return kSections;
 }

@@ -21,11 +21,13 @@ std::span<const Option> match_options();    // of every type
 std::span<const Option> kinesis_options();  // type kinesis_aggregation
 std::span<const Option> local_options();    // type local
 std::span<const Option> buffer_options();
+std::span<const Option> secondary_options();
 
 // Section::open of these sections: Security of a ForwardSource, a new SecurityUser and a new
-// SecurityClient of a Security.
+// SecurityClient of a Security; Secondary of a Match.
 void* open_security(void* source);
 void* open_security_user(void* security);
 void* open_security_client(void* security);
+void* open_secondary(void* match);
 
 }  // namespace millrace::config

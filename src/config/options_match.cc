@@ -9,6 +9,7 @@ namespace {
 constexpr const char* kOutputTypes[] = {"kinesis_aggregation", "local"};
 constexpr const char* kJsonCompat[] = {"valid", "oj"};
 constexpr const char* kKplCompat[] = {"none", "fluentd"};
+constexpr const char* kSecondaryTypes[] = {"file", "secondary_file"};
 
 constexpr Option kMatch[] = {
     {.name = "pattern",
@@ -110,9 +111,41 @@ constexpr Option kLocal[] = {
      .set = set_member<Match, &Match::local, &Local::rotate_size>},
 };
 
+constexpr Option kSecondary[] = {
+    {.name = "directory",
+     .type = Type::kString,
+     .example = "/var/lib/millrace/secondary",
+     .min = 1,
+     .max = 1024,
+     .complaint = absolute_path_complaint,
+     .required = true,
+     .help =
+         "Where a chunk is kept that the output refuses for good or that is at its retry limit. "
+         "Without [match.secondary]: dead/ in its buffer. `millrace decode` reads the files.",
+     .set = set_member<Secondary, &Secondary::directory>},
+    {.name = "basename",
+     .type = Type::kString,
+     .default_text = "dump.bin",
+     .min = 1,
+     .max = 128,
+     .complaint = file_name_complaint,
+     .help = "Its files are <basename>.<chunk id> and, with key, reason and last error, "
+             "<basename>.<chunk id>.json.",
+     .set = set_member<Secondary, &Secondary::basename>},
+    {.name = "type",
+     .type = Type::kEnum,
+     .default_text = "file",
+     .words = kSecondaryTypes,
+     .help = "\"file\", which is the same as \"secondary_file\".",
+     .set = set_member<Secondary, &Secondary::type>},
+};
+
 }  // namespace
 
 std::span<const Option> match_options() { return kMatch; }
 std::span<const Option> local_options() { return kLocal; }
+std::span<const Option> secondary_options() { return kSecondary; }
+
+void* open_secondary(void* match) { return &static_cast<Match*>(match)->secondary.emplace(); }
 
 }  // namespace millrace::config

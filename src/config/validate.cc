@@ -143,6 +143,7 @@ class Validator {
       check_format(match, origin);
       check_chunk_size(match, origin);
       check_retry(match.buffer, origin);
+      if (match.secondary) check_secondary(match, origin);
       if (match.type == OutputType::kKinesisAggregation) check_kinesis(match.kinesis, origin);
     }
     check_patterns();
@@ -238,6 +239,26 @@ class Validator {
       report_.warning(origin.of("buffer.flush_interval"), "flush_interval has no effect",
                       "only flush_mode = \"interval\" uses it");
     }
+  }
+
+  // Its files beside those of a buffer would not be told apart from strange ones.
+  void check_secondary(const Match& match, const Origin& origin) {
+    const std::string directory = normal(match.secondary->directory);
+    for (const Match& other : config_.matches) {
+      if (other.buffer.path.empty() || !is_within(directory, normal(other.buffer.path))) continue;
+      report_.error(origin.of("secondary.directory"),
+                    fmt::format("the secondary's directory is in the buffer of {}", other.id),
+                    "it needs a directory of its own");
+      return;
+    }
+    if (directory == normal(config_.system.root_dir)) {
+      report_.error(origin.of("secondary.directory"),
+                    "the secondary's directory is root_dir itself", "a directory below it will do");
+    }
+  }
+
+  static bool is_within(const std::string& path, const std::string& directory) {
+    return path == directory || path.starts_with(directory + "/");
   }
 
   void check_kinesis(Kinesis& kinesis, const Origin& origin) {

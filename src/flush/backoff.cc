@@ -27,7 +27,7 @@ uint64_t saturating_add(uint64_t a, uint64_t b) {
 }  // namespace
 
 Decision Backoff::failed(Retries& retries, const output::PutResult& result, uint64_t now_ms,
-                         uint64_t random) const {
+                         uint64_t random, uint64_t failing_since_ms) const {
   CHECK(result.outcome != output::Outcome::kCommitted);
   if (result.outcome == output::Outcome::kRejected) return {.give_up = true, .refused = true};
   if (result.outcome == output::Outcome::kThrottled) {
@@ -35,7 +35,8 @@ Decision Backoff::failed(Retries& retries, const output::PutResult& result, uint
   }
   retries.throttles = 0;
   if (retries.failures == 0) {
-    retries.deadline_ms = saturating_add(now_ms, options_.retry_timeout_ms);
+    const uint64_t since = failing_since_ms == 0 ? now_ms : std::min(failing_since_ms, now_ms);
+    retries.deadline_ms = saturating_add(since, options_.retry_timeout_ms);
   }
   if (retries.failures < std::numeric_limits<uint32_t>::max()) ++retries.failures;
 
@@ -75,6 +76,10 @@ uint64_t Backoff::interval_ms(uint32_t n) const {
     return options_.retry_max_interval_ms;
   }
   return static_cast<uint64_t>(raw);
+}
+
+uint64_t Backoff::wait_ms(uint32_t n, uint64_t random) const {
+  return std::max(jittered(interval_ms(n), random), kWaitMsMin);
 }
 
 uint64_t Backoff::jittered(uint64_t interval_ms, uint64_t random) const {

@@ -13,7 +13,8 @@
 // Throttling says nothing about the chunk: it counts towards no limit, and the time it takes moves
 // the deadline. Otherwise limits are Fluentd's, but for the single chunk (its retry_state.rb): one
 // last attempt is made at retry_timeout after the first failure; retry_max_times retries follow the
-// first attempt. Invariant: a wait is never 0. Any thread; a Retries belongs to one at a time.
+// first attempt. All times are running time: no clock on the wall makes a limit pass.
+// Invariant: a wait is never 0. Any thread; a Retries belongs to one at a time.
 
 #include <cstdint>
 
@@ -39,13 +40,16 @@ class Backoff {
  public:
   explicit Backoff(const config::Buffer& options) : options_(options) {}
 
-  /// Notes that an attempt which ended at `now_ms` (steady clock) did not commit, and decides.
-  /// `random` is uniform over all values.
+  /// Notes that an attempt which ended at `now_ms` (running time) did not commit, and decides.
+  /// `random` is uniform over all values. `failing_since_ms`: the chunk could not be delivered
+  /// since then, though it was not tried; 0: since now.
   Decision failed(Retries& retries, const output::PutResult& result, uint64_t now_ms,
-                  uint64_t random) const;
+                  uint64_t random, uint64_t failing_since_ms = 0) const;
 
   /// The wait before retry `n` (1, 2 ...) without jitter.
   uint64_t interval_ms(uint32_t n) const;
+  /// The same with jitter.
+  uint64_t wait_ms(uint32_t n, uint64_t random) const;
 
  private:
   Decision throttled(Retries& retries, uint64_t retry_after_ms, uint64_t random) const;

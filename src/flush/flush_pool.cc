@@ -5,25 +5,40 @@
 
 namespace millrace::flush {
 
+FlushPool::FlushPool(io::Io io, buffer::Log& log, Outlet& outlet, uint32_t threads,
+                     metrics::Registry& registry)
+    : log_(log), outlet_(outlet) {
+  start(io, threads, registry);
+}
+
 FlushPool::FlushPool(io::Io io, buffer::Log& log, output::Output& output,
                      const config::Buffer& options, metrics::Registry& registry)
-    : log_(log) {
-  for (uint32_t i = 0; i < options.flush_thread_count; ++i) {
+    : log_(log),
+      own_(std::make_unique<Outlet>(io, output, log.settings().output_id, options, registry)),
+      outlet_(*own_) {
+  start(io, options.flush_thread_count, registry);
+}
+
+void FlushPool::start(io::Io io, uint32_t threads, metrics::Registry& registry) {
+  outlet_.gate.add_queue(log_.queue());
+  for (uint32_t i = 0; i < threads; ++i) {
     threads_.push_back(std::make_unique<FlushThread>(
-        io, log, output, options, registry.make_cells(log.settings().output_id),
-        fmt::format("flush-{}-{}", log.settings().worker_id, i)));
+        io, log_, outlet_, registry.make_cells(log_.settings().output_id),
+        fmt::format("flush-{}-{}", log_.settings().worker_id, i)));
   }
 }
 
-FlushPool::~FlushPool() { stop(true); }
+FlushPool::~FlushPool() {
+  stop(true);
+  outlet_.gate.remove_queue(log_.queue());
+}
 
 void FlushPool::stop(bool interrupt) {
   log_.queue().stop();
-  if (interrupt) {
-    for (const auto& thread : threads_) {
-      thread->interrupt();
-    }
+  for (const auto& thread : threads_) {
+    thread->stop(interrupt);
   }
+  outlet_.gate.wake();
   for (const auto& thread : threads_) {
     thread->join();
   }

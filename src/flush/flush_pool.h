@@ -3,7 +3,7 @@
 
 // FlushPool: the flush threads of one log (one output of one worker), flush_thread_count of them.
 // Invariant: at most that many requests of this log are under way at any time.
-// Main thread. The log and the output must outlive it.
+// Main thread. The log and the outlet must outlive it.
 
 #include <memory>
 #include <vector>
@@ -15,16 +15,23 @@ namespace millrace::flush {
 class FlushPool {
  public:
   /// Threads begin at once to take chunks.
+  FlushPool(io::Io io, buffer::Log& log, Outlet& outlet, uint32_t threads,
+            metrics::Registry& registry);
+  /// With an outlet of its own.
   FlushPool(io::Io io, buffer::Log& log, output::Output& output, const config::Buffer& options,
             metrics::Registry& registry);
   ~FlushPool();  // stop(true)
 
   /// Takes no more chunks. With `interrupt` requests under way are cut off (their chunks stay in
-  /// the buffer), otherwise they are awaited.
+  /// the buffer), otherwise they are awaited. Nobody waits for the output to be back.
   void stop(bool interrupt);
 
  private:
+  void start(io::Io io, uint32_t threads, metrics::Registry& registry);
+
   buffer::Log& log_;
+  std::unique_ptr<Outlet> own_;
+  Outlet& outlet_;
   std::vector<std::unique_ptr<FlushThread>> threads_;
 };
 

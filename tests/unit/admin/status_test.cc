@@ -39,6 +39,22 @@ TEST(Status, IsOneLineOfJson) {
       "\n");
 }
 
+TEST(Status, TellsTheBreakerOfAnOutput) {
+  Status status;
+  status.outputs = {{.id = "out", .type = "local", .breaker = BreakerStatus{}}};
+  BreakerStatus& breaker = *status.outputs[0].breaker;
+  breaker = {.state = "open",
+             .since_ms = 1,
+             .next_probe_ms = 2,
+             .opens = 3,
+             .probes = 4,
+             .last_error = "no route"};
+  const auto json = nlohmann::json::parse(status_json(status));
+  EXPECT_EQ(json["outputs"][0]["breaker"],
+            nlohmann::json::parse(R"({"state":"open","since_ms":1,"next_probe_ms":2,"opens":3,)"
+                                  R"("probes":4,"last_error":"no route"})"));
+}
+
 TEST(Status, EmptyListsAreLists) {
   const auto json = nlohmann::json::parse(status_json(Status{}));
   EXPECT_TRUE(json["sources"].is_array());

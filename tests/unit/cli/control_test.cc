@@ -102,6 +102,27 @@ TEST_F(ControlTest, StatusIsTextOrJson) {
   EXPECT_EQ(run(cli::status, json).out, admin::status_json(status));
 }
 
+TEST_F(ControlTest, StatusTellsOfABreakerThatIsNotClosed) {
+  admin::Status status;
+  status.state = admin::State::kRunning;
+  status.outputs = {{.id = "a", .type = "local", .breaker = admin::BreakerStatus{}},
+                    {.id = "b",
+                     .type = "local",
+                     .breaker = admin::BreakerStatus{.state = "open",
+                                                     .since_ms = 65'400,
+                                                     .next_probe_ms = 2'500,
+                                                     .last_error = "no\nroute"}},
+                    {.id = "c",
+                     .type = "local",
+                     .breaker = admin::BreakerStatus{.state = "throttled", .since_ms = 900}}};
+  serve(admin::status_json(status));
+  const std::string out = run(cli::status, arguments()).out;
+  EXPECT_EQ(out.find("a is"), std::string::npos) << out;
+  EXPECT_NE(out.find("b is open for 65 s, next probe in 2.5 s: no route\n"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("c is throttled for 0.9 s\n"), std::string::npos) << out;
+}
+
 TEST_F(ControlTest, SocketNeedsNoConfiguration) {
   serve("{\"state\":\"running\"}");
   Arguments direct;

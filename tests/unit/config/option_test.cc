@@ -18,8 +18,12 @@ TEST(Option, DefaultsOfTheTableAreThoseOfTheModel) {
   ForwardSource source;
   Security security;
   Match match;
-  const std::map<std::string, void*> objects = {
-      {"system", &system}, {"source", &source}, {"source.security", &security}, {"match", &match}};
+  Secondary secondary;
+  const std::map<std::string, void*> objects = {{"system", &system},
+                                                {"source", &source},
+                                                {"source.security", &security},
+                                                {"match", &match},
+                                                {"match.secondary", &secondary}};
   for (const Section& section : sections()) {
     std::string path = section.path;
     if (objects.count(path) == 0) path = path.substr(0, path.find('.'));
@@ -34,6 +38,7 @@ TEST(Option, DefaultsOfTheTableAreThoseOfTheModel) {
   EXPECT_EQ(source, ForwardSource{});
   EXPECT_EQ(security, Security{});
   EXPECT_EQ(match, Match{});
+  EXPECT_EQ(secondary, Secondary{});
 }
 
 TEST(Option, DefaultsAndExamplesKeepToTheBounds) {

@@ -53,6 +53,32 @@ TEST(Validate, NamesAndPlacesAreUsedOnce) {
   config_of(kSource + "port = 0\n" + kSource + "port = 0\n" + kLocal);
 }
 
+TEST(Validate, ASecondaryHasAPlaceOfItsOwn) {
+  const std::string head = kSource + match("**", "[match.buffer]\npath = \"/b\"\n");
+  const Config config =
+      config_of(head + "[match.secondary]\ntype = \"secondary_file\"\ndirectory = \"/d\"\n");
+  ASSERT_TRUE(config.matches[0].secondary);
+  EXPECT_EQ(config.matches[0].secondary->directory, "/d");
+  EXPECT_EQ(config.matches[0].secondary->basename, "dump.bin");
+  EXPECT_FALSE(config_of(head).matches[0].secondary);
+  config_of(head + "[match.secondary]\ntype = \"file\"\ndirectory = \"/bb\"\n");
+  EXPECT_THAT(errors_of(head + "[match.secondary]\n"),
+              HasSubstr("[match.secondary] has no directory\n"));
+  EXPECT_THAT(errors_of(head + "[match.secondary]\ndirectory = \"/b/worker0/../kept\"\n"),
+              HasSubstr("the secondary's directory is in the buffer of local\n"));
+  EXPECT_THAT(errors_of(head + "[match.secondary]\ndirectory = \"/var/lib/millrace/\"\n"),
+              HasSubstr("the secondary's directory is root_dir itself\n"));
+  EXPECT_THAT(errors_of(head + "[match.secondary]\ndirectory = \"kept\"\n"),
+              HasSubstr("is not an absolute path"));
+  EXPECT_THAT(errors_of(head + "[match.secondary]\ntype = \"s3\"\ndirectory = \"/d\"\n"),
+              HasSubstr("allowed: \"file\", \"secondary_file\""));
+  const std::string named = head + "[match.secondary]\ndirectory = \"/d\"\nbasename = ";
+  EXPECT_THAT(errors_of(named + "\"a/b\"\n"),
+              HasSubstr("has a slash, but it begins a file's name"));
+  EXPECT_THAT(errors_of(named + "\".a\"\n"), HasSubstr("begins with a dot"));
+  EXPECT_THAT(errors_of(named + "\"a\\tb\"\n"), HasSubstr("has a control character"));
+}
+
 TEST(Validate, LimitsFitTogether) {
   EXPECT_THAT(errors_of(kSource + "frame_limit = \"200m\"\n" + kLocal),
               HasSubstr("receive_memory_limit (128m) is less than frame_limit (200m)\n"));

@@ -8,6 +8,8 @@
 
 #include <deque>
 #include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "io/lossy.h"
@@ -90,7 +92,9 @@ class FlushThreadTest : public ::testing::Test {
 
   // Runs a flush thread, housekeeping and the clock until `done`. False if that takes too long.
   bool flush_until(const std::function<bool()>& done) {
-    FlushThread thread(harness_.io(), harness_.log(), output_, options_, cells_, "flush-0-0");
+    Outlet outlet(harness_.io(), output_, "out", options_, harness_.registry);
+    outlet.secondary = std::move(secondary_);
+    FlushThread thread(harness_.io(), harness_.log(), outlet, cells_, "flush-0-0");
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     bool in_time = true;
     while (!done() && in_time) {
@@ -100,6 +104,8 @@ class FlushThreadTest : public ::testing::Test {
       in_time = std::chrono::steady_clock::now() < deadline;
     }
     harness_.log().queue().stop();
+    thread.stop(false);
+    outlet.gate.wake();
     return in_time;
   }
 
@@ -127,6 +133,7 @@ class FlushThreadTest : public ::testing::Test {
   LogHarness harness_{files_};
   ScriptedOutput output_;
   config::Buffer options_;
+  std::unique_ptr<Secondary> secondary_;
   metrics::Cells& cells_ = harness_.registry.make_cells("out");
 };
 
@@ -230,6 +237,125 @@ TEST_F(FlushThreadTest, TheRetryLimitEndsInDead) {
   ASSERT_TRUE(flush_until([this] { return delivered(); }));
   EXPECT_EQ(output_.attempts().size(), 3U);
   EXPECT_EQ(harness_.registry.total(metrics::Metric::kDeadRetryLimit), 1U);
+}
+
+// What lies in the secondary's directory, by name.
+std::map<std::string, std::string> contents(io::FileSystem& files, const std::string& directory) {
+  std::map<std::string, std::string> found;
+  const auto entries = files.list(directory);
+  if (!entries) return found;
+  for (const io::DirectoryEntry& entry : *entries) {
+    found[entry.name] = io::read_whole(files, directory + "/" + entry.name, 1 << 20).value();
+  }
+  return found;
+}
+
+class SecondaryTest : public FlushThreadTest {
+ protected:
+  void open_secondary() {
+    auto opened = Secondary::open(
+        harness_.io(), config::Secondary{.directory = "/kept", .basename = "dump.bin"}, "out");
+    ASSERT_TRUE(opened) << opened.error().message;
+    secondary_ = std::move(*opened);
+    EXPECT_TRUE(contents(files_, "/kept").empty()) << "the try leaves nothing";
+  }
+};
+
+TEST_F(SecondaryTest, TakesWhatIsRefusedWithIdKeyAndReasonBesideIt) {
+  start();
+  open_secondary();
+  queue({"one;"});
+  queue({"two;"});
+  output_.answers = {Outcome::kRejected, Outcome::kCommitted};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  const auto kept = contents(files_, "/kept");
+  const ChunkId id = output_.attempts()[0].chunk_id;
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept.at("dump.bin." + id.hex()), "HEADone;");
+  const auto told = nlohmann::json::parse(kept.at("dump.bin." + id.hex() + ".json"));
+  EXPECT_EQ(told.value("chunk_id", ""), id.hex());
+  EXPECT_EQ(told.value("partition_key", ""), output_.attempts()[0].partition_key);
+  EXPECT_EQ(told.value("reason", ""), "refused");
+  EXPECT_EQ(told.value("attempts", 0), 1);
+  EXPECT_EQ(told.value("output", ""), "out");
+  EXPECT_EQ(lines(), "SC");
+  EXPECT_FALSE(files_.exists("/buffer/worker0/out/buffer/dead").value());
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kSecondaryRefused), 1U);
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kDeadRefused), 0U);
+}
+
+TEST_F(SecondaryTest, TakesWhatIsAtItsRetryLimit) {
+  options_.retry_max_times = 2;
+  start();
+  open_secondary();
+  queue({"one;"});
+  output_.answers = {Outcome::kUnavailable};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  EXPECT_EQ(output_.attempts().size(), 3U);
+  EXPECT_EQ(contents(files_, "/kept").size(), 2U);
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kSecondaryRetryLimit), 1U);
+}
+
+TEST_F(SecondaryTest, IsOnTheDiskBeforeTheLine) {
+  start();
+  open_secondary();
+  queue({"one;"});
+  output_.answers = {Outcome::kRejected};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  files_.cut_power();
+  EXPECT_EQ(contents(files_, "/kept").size(), 2U);
+}
+
+// Killed between the files and the line: the same chunk again, under the same names.
+TEST_F(SecondaryTest, AChunkThatIsWrittenAgainReplacesItsOwnFiles) {
+  start();
+  open_secondary();
+  queue({"one;"});
+  buffer::QueuedChunk chunk = *harness_.log().queue().take();
+  buffer::LoadedChunk loaded;
+  buffer::ChunkReader reader = harness_.log().make_reader();
+  ASSERT_TRUE(reader.read(chunk, loaded));
+  chunk.give_up = buffer::GiveUp::kRefused;
+  ASSERT_TRUE(secondary_->write(chunk, loaded));
+  const auto before = contents(files_, "/kept");
+  harness_.stop();
+  start();
+  output_.answers = {Outcome::kRejected};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  const auto after = contents(files_, "/kept");
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after.begin()->first, before.begin()->first);
+  EXPECT_EQ(after.begin()->second, "HEADone;");
+  EXPECT_EQ(lines().back(), 'S');
+}
+
+TEST_F(SecondaryTest, WhatItCannotTakeGoesToDead) {
+  start();
+  io::LossyFileSystem other_disk;
+  auto opened = Secondary::open(io::Io{other_disk, harness_.clock, harness_.random},
+                                config::Secondary{.directory = "/kept"}, "out");
+  ASSERT_TRUE(opened);
+  secondary_ = std::move(*opened);
+  queue({"one;"});
+  other_disk.fail_syncs(1000);
+  output_.answers = {Outcome::kRejected};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kSecondaryFailures), 1U);
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kDeadRefused), 1U);
+  EXPECT_EQ(lines(), "D");
+}
+
+TEST_F(SecondaryTest, ADirectoryThatCannotBeUsedIsToldAtOnce) {
+  testing::TemporaryDirectory place;
+  io::RealFileSystem real;
+  const io::Io io{real, harness_.clock, harness_.random};
+  const std::string file = place.path() + "/file";
+  ASSERT_TRUE(real.open(file, io::OpenMode::kCreate));
+  const auto opened = Secondary::open(io, config::Secondary{.directory = file}, "out");
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("the secondary of out cannot be used"), std::string::npos);
+  EXPECT_NE(opened.error().message.find(file), std::string::npos);
+  EXPECT_TRUE(Secondary::open(io, config::Secondary{.directory = place.path() + "/a/b"}, "out"));
 }
 
 }  // namespace

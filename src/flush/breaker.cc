@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/breaker.h"
+
+#include <algorithm>
+
+namespace millrace::flush {
+namespace {
+
+using output::Outcome;
+
+constexpr uint64_t kFirstWaitMsMax = 1'000;  // what one failing chunk may cost the others
+constexpr uint64_t kThrottleForgottenMs = 30'000;
+constexpr uint64_t kRampMsMax = 10'000;
+constexpr uint32_t kWindowMax = 64;
+
+}  // namespace
+
+const char* state_name(Breaker::State state, bool probing) {
+  switch (state) {
+    case Breaker::State::kClosed:
+      return "closed";
+    case Breaker::State::kThrottled:
+      return "throttled";
+    case Breaker::State::kOpen:
+      return probing ? "probing" : "open";
+    case Breaker::State::kRamping:
+      break;
+  }
+  return "ramping";
+}
+
+Breaker::Breaker(const config::Buffer& options)
+    : backoff_(options), pacer_(std::max<uint64_t>(options.retry_max_interval_ms, 1)) {}
+
+void Breaker::enter(State state, uint64_t now_ms) {
+  state_ = state;
+  since_ms_ = now_ms;
+  ++period_;
+  probing_ = false;
+  window_ = 1;
+  under_way_ = 0;
+}
+
+void Breaker::settle(uint64_t now_ms) {
+  const bool forgotten = state_ == State::kThrottled && !pacer_.stalled() &&
+                         now_ms >= pacer_.felt_ms() + kThrottleForgottenMs;
+  const bool ramped = state_ == State::kRamping && now_ms >= since_ms_ + kRampMsMax;
+  if (forgotten || ramped) enter(State::kClosed, now_ms);
+}
+
+uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& permit) {
+  settle(now_ms);
+  permit = Permit{.period = period_};
+  switch (state_) {
+    case State::kClosed:
+      return 0;
+    case State::kThrottled:
+      permit.kind = Permit::Kind::kPaced;
+      return pacer_.ask(bytes, now_ms, random, permit.gap_ms);
+    case State::kOpen:
+      if (probing_) return kUntilChange;
+      if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
+      permit.kind = Permit::Kind::kProbe;
+      probing_ = true;
+      return 0;
+    case State::kRamping:
+      if (under_way_ >= window_) return kUntilChange;
+      permit.kind = Permit::Kind::kRamp;
+      ++under_way_;
+      return 0;
+  }
+  return 0;
+}
+
+void Breaker::cancel(const Permit& permit) {
+  if (!current(permit)) return;
+  if (permit.kind == Permit::Kind::kPaced) pacer_.give_back(permit.gap_ms);
+  if (permit.kind == Permit::Kind::kRamp) --under_way_;
+  if (permit.kind == Permit::Kind::kProbe) probing_ = false;
+}
+
+void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
+                   uint64_t random) {
+  if (permit.kind == Permit::Kind::kProbe && current(permit)) ++probes_;
+  switch (answer.outcome) {
+    case Outcome::kCommitted:
+    case Outcome::kRejected:
+      answered(permit, now_ms);
+      break;
+    case Outcome::kThrottled:
+      throttled(permit, answer, rate, now_ms);
+      break;
+    case Outcome::kAmbiguous:
+    case Outcome::kUnavailable:
+    case Outcome::kNotAuthorized:
+      failed(permit, answer, now_ms, random);
+      break;
+  }
+}
+
+void Breaker::answered(const Permit& permit, uint64_t now_ms) {
+  in_a_row_ = 0;
+  level_ = 0;
+  if (state_ == State::kOpen) {
+    enter(State::kRamping, now_ms);
+  } else if (state_ == State::kThrottled && current(permit)) {
+    pacer_.accepted();
+  } else if (state_ == State::kRamping && current(permit)) {
+    --under_way_;
+    if (++window_ > kWindowMax) enter(State::kClosed, now_ms);
+  }
+}
+
+// The service is there; the rate is learnt only from requests that went at it.
+void Breaker::throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms) {
+  in_a_row_ = 0;
+  level_ = 0;
+  if (state_ != State::kThrottled) {
+    enter(State::kThrottled, now_ms);
+    pacer_.begin(rate, answer.bytes, now_ms);
+    ++throttles_;
+  } else if (current(permit)) {
+    pacer_.refused(now_ms);
+  }
+}
+
+void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random) {
+  // What was under way when it opened says nothing new.
+  const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
+  if (state_ == State::kOpen && !probe) return;
+  if (in_a_row_ == 0) first_ms_ = now_ms;
+  if (in_a_row_ == 0 || answer.chunk_id != last_failed_) ++level_;
+  ++in_a_row_;
+  last_failed_ = answer.chunk_id;
+  if (probe) {
+    probing_ = false;
+    next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
+  } else if (in_a_row_ > 1) {
+    enter(State::kOpen, now_ms);
+    next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
+    ++opens_;
+  } else if (state_ == State::kRamping && current(permit)) {
+    --under_way_;
+    window_ = std::max<uint32_t>(1, window_ / 2);
+  }
+}
+
+uint64_t Breaker::wait_ms(uint64_t retry_after_ms, uint64_t random) const {
+  if (level_ > 1) return std::max(backoff_.wait_ms(level_ - 1, random), retry_after_ms);
+  return std::min(backoff_.wait_ms(1, random), kFirstWaitMsMax);
+}
+
+}  // namespace millrace::flush

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Breaker: whether an output may be asked now, decided for all flush threads of all workers.
+//
+//   closed     everybody may
+//   throttled  the service takes less than we have: requests are spaced (Pacer); ends when for
+//              30 s none was refused and none had to wait for its turn
+//   open       the service is away: nobody may, but for one probe at a time after each back-off
+//   ramping    a probe came through: one request at a time, then two, four ... then closed
+//
+// It opens when two chunks failed one after the other, or one chunk twice, with no answer of the
+// service in between; a chunk that fails among others that do not is its own affair. The back-off
+// grows with each further chunk that fails, and not with repeats of one chunk, for which it stays
+// at a second: so a single chunk that always fails cannot keep the others waiting. Answers that
+// refuse a chunk's bytes are answers: the service is there.
+// Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
+// let go is under way. One thread at a time.
+
+#include <cstdint>
+
+#include "base/chunk_id.h"
+#include "flush/backoff.h"
+#include "flush/pacer.h"
+#include "output/output.h"
+
+namespace millrace::flush {
+
+/// Leave to make one request.
+struct Permit {
+  enum class Kind : uint8_t { kFree, kPaced, kProbe, kRamp };
+  Kind kind = Kind::kFree;
+  uint64_t period = 0;  // of the state that gave it
+  double gap_ms = 0;    // kPaced: the time it takes up
+};
+
+/// What an attempt met.
+struct Answer {
+  output::Outcome outcome = output::Outcome::kCommitted;
+  ChunkId chunk_id;
+  uint64_t bytes = 0;
+  uint64_t retry_after_ms = 0;
+};
+
+class Breaker {
+ public:
+  enum class State : uint8_t { kClosed, kThrottled, kOpen, kRamping };
+
+  explicit Breaker(const config::Buffer& options);
+
+  /// 0: a request of `bytes` may be made, with `permit`. Else how long to wait before asking again,
+  /// or kUntilChange: until an answer comes.
+  uint64_t ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& permit);
+  static constexpr uint64_t kUntilChange = ~uint64_t{0};
+
+  /// What time alone changes: a throttling and a ramp end.
+  void settle(uint64_t now_ms);
+
+  /// The request was not made after all.
+  void cancel(const Permit& permit);
+  /// `rate`: bytes a millisecond that were delivered lately; asked for only by a first refusal.
+  void note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
+            uint64_t random);
+
+  State state() const { return state_; }
+  bool probing() const { return probing_; }
+  /// More than one chunk has failed: it is worth a line in the log.
+  bool is_outage() const { return state_ == State::kOpen && level_ > 1; }
+  /// Open or throttled so that waiting for it is in vain.
+  bool hopeless() const {
+    return state_ == State::kOpen || (state_ == State::kThrottled && pacer_.stalled());
+  }
+  uint64_t since_ms() const { return since_ms_; }  // of this state
+  /// The first failure since the last answer; 0: none.
+  uint64_t failing_since_ms() const { return in_a_row_ > 0 ? first_ms_ : 0; }
+  uint64_t period() const { return period_; }                // grows with each change of state
+  uint64_t next_probe_ms() const { return next_probe_ms_; }  // while it is open
+  uint64_t opens() const { return opens_; }
+  uint64_t throttles() const { return throttles_; }
+  uint64_t probes() const { return probes_; }
+  const Pacer& pacer() const { return pacer_; }
+
+ private:
+  void enter(State state, uint64_t now_ms);
+  bool current(const Permit& permit) const { return permit.period == period_; }
+  void answered(const Permit& permit, uint64_t now_ms);
+  void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
+  void failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random);
+  uint64_t wait_ms(uint64_t retry_after_ms, uint64_t random) const;
+
+  Backoff backoff_;
+  State state_ = State::kClosed;
+  uint64_t since_ms_ = 0;
+  uint64_t period_ = 0;  // counts changes of state
+  Pacer pacer_;
+
+  // Failures without an answer in between.
+  uint32_t in_a_row_ = 0;
+  uint32_t level_ = 0;  // of different chunks
+  ChunkId last_failed_;
+  uint64_t first_ms_ = 0;
+
+  // Open.
+  bool probing_ = false;
+  uint64_t next_probe_ms_ = 0;
+
+  // Ramping.
+  uint32_t window_ = 0;     // so many requests at a time
+  uint32_t under_way_ = 0;  // of this period
+
+  uint64_t opens_ = 0;
+  uint64_t throttles_ = 0;
+  uint64_t probes_ = 0;
+};
+
+/// "closed", "throttled", "open", "probing" or "ramping".
+const char* state_name(Breaker::State state, bool probing);
+
+}  // namespace millrace::flush

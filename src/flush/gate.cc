@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/gate.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/log.h"
+
+namespace millrace::flush {
+namespace {
+
+using metrics::Metric;
+using output::Outcome;
+
+// No longer at a time, so that a clock that jumps is noticed.
+constexpr uint64_t kWaitMsMax = 1'000;
+constexpr uint64_t kMeasureMs = 1'000;
+constexpr uint64_t kMeasureMsMin = 100;
+
+uint64_t since(uint64_t then_ms, uint64_t now_ms) {
+  return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
+bool is_answer(Outcome outcome) {
+  return outcome == Outcome::kCommitted || outcome == Outcome::kRejected;
+}
+
+}  // namespace
+
+Gate::Gate(io::Io io, std::string output_id, const config::Buffer& options,
+           metrics::Registry& registry)
+    : io_(io),
+      output_id_(std::move(output_id)),
+      cells_(registry.make_cells(output_id_)),
+      mark_ms_(io.clock.running_ms()),
+      breaker_(options) {}
+
+void Gate::add_queue(const buffer::ChunkQueue& queue) {
+  const std::lock_guard lock(mutex_);
+  queues_.push_back(&queue);
+}
+
+void Gate::remove_queue(const buffer::ChunkQueue& queue) {
+  const std::lock_guard lock(mutex_);
+  queues_.erase(std::remove(queues_.begin(), queues_.end(), &queue), queues_.end());
+}
+
+std::optional<Permit> Gate::enter(uint64_t bytes, const std::atomic<bool>& stopped) {
+  if (closed_.load(std::memory_order_acquire)) return Permit{};
+  std::unique_lock lock(mutex_);
+  while (!stopped) {
+    const uint64_t now = io_.clock.running_ms();
+    Permit permit;
+    const uint64_t wait_ms = breaker_.ask(bytes, now, io_.random.next(), permit);
+    publish(now);
+    if (wait_ms == 0) {
+      changed_.notify_one();  // the next one watches
+      return permit;
+    }
+    if (watched_ || wait_ms == Breaker::kUntilChange) {
+      changed_.wait_for(lock, std::chrono::milliseconds(kWaitMsMax));
+    } else {
+      watched_ = true;
+      changed_.wait_for(lock, std::chrono::milliseconds(std::min(wait_ms, kWaitMsMax)));
+      watched_ = false;
+    }
+  }
+  return std::nullopt;
+}
+
+void Gate::cancel(const Permit& permit) {
+  if (permit.kind == Permit::Kind::kFree) return;
+  const std::lock_guard lock(mutex_);
+  breaker_.cancel(permit);
+  changed_.notify_one();
+}
+
+void Gate::note(const Permit& permit, const Answer& answer, const std::string& detail) {
+  const uint64_t now = io_.clock.running_ms();
+  if (answer.outcome == Outcome::kCommitted) count_delivered(answer.bytes, now);
+  if (closed_.load(std::memory_order_acquire) && is_answer(answer.outcome) &&
+      !failing_.load(std::memory_order_relaxed)) {
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  const uint64_t period = breaker_.period();
+  breaker_.note(permit, answer, delivered_rate(now), now, io_.random.next());
+  if (answer.outcome == Outcome::kCommitted) last_error_.clear();
+  if (!is_answer(answer.outcome)) last_error_ = detail;
+  publish(now);
+  if (breaker_.period() != period) {
+    changed_.notify_all();
+  } else {
+    // Each answer of a ramp lets two more go; when a probe has failed, one watches for the next.
+    changed_.notify_one();
+    if (breaker_.state() == Breaker::State::kRamping) changed_.notify_one();
+  }
+}
+
+void Gate::wake() {
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+// One second at a time, so that a first refusal finds what the service took before it.
+void Gate::count_delivered(uint64_t bytes, uint64_t now_ms) {
+  const uint64_t total = delivered_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (since(mark_ms_.load(std::memory_order_relaxed), now_ms) < kMeasureMs) return;
+  const std::lock_guard lock(mutex_);
+  const uint64_t elapsed = since(mark_ms_, now_ms);
+  if (elapsed < kMeasureMs) return;
+  last_rate_ = static_cast<double>(total - mark_bytes_) / static_cast<double>(elapsed);
+  mark_bytes_ = total;
+  mark_ms_ = now_ms;
+}
+
+double Gate::delivered_rate(uint64_t now_ms) const {
+  const uint64_t elapsed = since(mark_ms_, now_ms);
+  if (elapsed < kMeasureMsMin) return last_rate_;
+  const auto bytes = static_cast<double>(delivered_bytes_ - mark_bytes_);
+  return std::max(bytes / static_cast<double>(elapsed), elapsed < kMeasureMs ? last_rate_ : 0.0);
+}
+
+// What others see of the breaker after a step of it.
+void Gate::publish(uint64_t now_ms) {
+  const Breaker::State state = breaker_.state();
+  closed_.store(state == Breaker::State::kClosed, std::memory_order_release);
+  failing_.store(breaker_.failing_since_ms() != 0, std::memory_order_relaxed);
+  cells_.set(Metric::kBreakerOpen, state == Breaker::State::kOpen ? 1 : 0);
+  cells_.set(Metric::kBreakerThrottled, state == Breaker::State::kThrottled ? 1 : 0);
+  cells_.set(Metric::kBreakerOpens, breaker_.opens());
+  cells_.set(Metric::kBreakerThrottles, breaker_.throttles());
+  cells_.set(Metric::kBreakerProbes, breaker_.probes());
+  const Trouble trouble = state == Breaker::State::kThrottled ? Trouble::kThrottled
+                          : breaker_.is_outage()              ? Trouble::kUnavailable
+                                                              : Trouble::kNone;
+  if (trouble != trouble_) tell(trouble, now_ms);
+}
+
+// One line when it begins and one when it ends, in place of one for each chunk.
+void Gate::tell(Trouble trouble, uint64_t now_ms) {
+  if (trouble_ == Trouble::kUnavailable) {
+    log::info("flush", "the output answers again; its chunks go out",
+              {{"output", output_id_},
+               {"waiting_chunks", waiting_chunks()},
+               {"away_ms", since(trouble_ms_, now_ms)},
+               {"probes", breaker_.probes() - trouble_probes_}});
+  }
+  if (trouble_ == Trouble::kThrottled && trouble == Trouble::kNone) {
+    log::info("flush", "the output takes all that it is sent again",
+              {{"output", output_id_},
+               {"waiting_chunks", waiting_chunks()},
+               {"throttled_ms", since(trouble_ms_, now_ms)}});
+  }
+  if (trouble == Trouble::kUnavailable) {
+    log::warn(
+        "flush", "the output does not answer; its chunks wait, one at a time is tried",
+        {{"output", output_id_}, {"waiting_chunks", waiting_chunks()}, {"error", last_error_}});
+  }
+  if (trouble == Trouble::kThrottled) {
+    log::warn("flush", "the output takes less than it is sent; requests are spaced",
+              {{"output", output_id_},
+               {"waiting_chunks", waiting_chunks()},
+               {"bytes_per_second", static_cast<uint64_t>(breaker_.pacer().rate() * 1000)},
+               {"error", last_error_}});
+  }
+  trouble_ = trouble;
+  trouble_ms_ = now_ms;
+  trouble_probes_ = breaker_.probes();
+  told_.store(trouble != Trouble::kNone, std::memory_order_relaxed);
+}
+
+uint64_t Gate::waiting_chunks() const {
+  uint64_t chunks = 0;
+  for (const buffer::ChunkQueue* const queue : queues_) chunks += queue->queued();
+  return chunks;
+}
+
+uint64_t Gate::failing_since_ms() const {
+  const std::lock_guard lock(mutex_);
+  return breaker_.failing_since_ms();
+}
+
+GateStatus Gate::status() {
+  const uint64_t now = io_.clock.running_ms();
+  const std::lock_guard lock(mutex_);
+  breaker_.settle(now);
+  publish(now);
+  const bool open = breaker_.state() == Breaker::State::kOpen;
+  return GateStatus{.state = state_name(breaker_.state(), breaker_.probing()),
+                    .since_ms = since(breaker_.since_ms(), now),
+                    .next_probe_ms = open ? since(now, breaker_.next_probe_ms()) : 0,
+                    .opens = breaker_.opens(),
+                    .probes = breaker_.probes(),
+                    .hopeless = breaker_.hopeless(),
+                    .last_error = last_error_};
+}
+
+}  // namespace millrace::flush

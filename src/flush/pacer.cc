@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/pacer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace millrace::flush {
+namespace {
+
+// Where refusals are r of all requests, r * log(kLower) = (1 - r) * log(kRaise): r is 1 in 15.
+constexpr double kLower = 0.95;
+constexpr double kLowerStalled = 0.7;
+constexpr double kRaise = 1.0035;
+constexpr double kRaiseAfter48 = 1.01;
+constexpr double kRaiseAfter96 = 1.05;
+constexpr double kSearch = 1.5;
+constexpr double kFirstGuessPerMs = 1.0 / 500;  // requests: two a second
+constexpr uint64_t kBytesMin = 1024;  // a shard takes 1 MB and 1000 records a second: 1 kB a record
+
+}  // namespace
+
+void Pacer::begin(double rate, uint64_t bytes, uint64_t now_ms) {
+  bytes_ = std::max(bytes, kBytesMin);
+  rate_ = std::max(rate, static_cast<double>(bytes_) * kFirstGuessPerMs);
+  next_ms_ = static_cast<double>(now_ms);
+  accepted_in_a_row_ = 0;
+  refused_in_a_row_ = 1;
+  searching_ = true;
+  felt_ms_ = now_ms;
+}
+
+uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& gap_ms) {
+  const auto now = static_cast<double>(now_ms);
+  if (now < next_ms_) {
+    felt_ms_ = now_ms;
+    return static_cast<uint64_t>(std::ceil(next_ms_ - now));
+  }
+  bytes_ = std::max(bytes, kBytesMin);
+  const double spread = 0.75 + 0.5 * static_cast<double>(random >> 11) * 0x1.0p-53;
+  gap_ms =
+      std::min(static_cast<double>(bytes_) / rate_ * spread, static_cast<double>(interval_ms_max_));
+  // One that came late does not shift all that follow; but what nobody used is not made up for.
+  next_ms_ = std::max(next_ms_, now - gap_ms) + gap_ms;
+  return 0;
+}
+
+void Pacer::accepted() {
+  if (stalled()) searching_ = true;
+  refused_in_a_row_ = 0;
+  ++accepted_in_a_row_;
+  rate_ *= searching_                ? kSearch
+           : accepted_in_a_row_ < 48 ? kRaise
+           : accepted_in_a_row_ < 96 ? kRaiseAfter48
+                                     : kRaiseAfter96;
+}
+
+void Pacer::refused(uint64_t now_ms) {
+  searching_ = false;
+  accepted_in_a_row_ = 0;
+  felt_ms_ = now_ms;
+  ++refused_in_a_row_;
+  const double slowest =
+      static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(interval_ms_max_, 1));
+  rate_ = std::max(rate_ * (stalled() ? kLowerStalled : kLower), slowest);
+}
+
+}  // namespace millrace::flush

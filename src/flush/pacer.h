@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Pacer: how fast a service that throttles is asked, all threads and workers of an output together.
+// It spaces requests by their bytes at a rate that it learns from the answers alone: a refusal
+// lowers the rate a little, an acceptance raises it by much less, so that it settles where about
+// one request in fifteen is refused, which is the rate the service takes. In a row either counts
+// for more, so that a service that takes nothing is soon asked only every interval_max, and one
+// that is back is soon asked at its full rate. Requests are never at equal distances.
+// Pure: time and randomness are handed in. Invariant: two requests are at most interval_max apart.
+// One thread at a time.
+
+#include <cstdint>
+
+namespace millrace::flush {
+
+class Pacer {
+ public:
+  explicit Pacer(uint64_t interval_ms_max) : interval_ms_max_(interval_ms_max) {}
+
+  /// A first refusal: begins at this rate in bytes a millisecond, or slowly if it is 0.
+  void begin(double rate, uint64_t bytes, uint64_t now_ms);
+
+  /// 0: a request of `bytes` may go now, and `gap_ms` is the time it takes up. Else the wait.
+  uint64_t ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& gap_ms);
+  /// A request that was let go was not made.
+  void give_back(double gap_ms) { next_ms_ -= gap_ms; }
+
+  void accepted();
+  void refused(uint64_t now_ms);
+
+  double rate() const { return rate_; }  // bytes a millisecond
+  /// Nothing was accepted for several requests.
+  bool stalled() const { return refused_in_a_row_ >= kStallRequests; }
+  /// When a request was last refused or had to wait for its turn.
+  uint64_t felt_ms() const { return felt_ms_; }
+
+ private:
+  static constexpr uint32_t kStallRequests = 8;
+
+  double rate_ = 1;
+  double next_ms_ = 0;  // when the next request may go
+  uint64_t interval_ms_max_;
+  uint64_t bytes_ = 1;  // of the last request
+  uint32_t accepted_in_a_row_ = 0;
+  uint32_t refused_in_a_row_ = 0;
+  bool searching_ = false;  // nothing was refused since the begin, or since nothing was accepted
+  uint64_t felt_ms_ = 0;
+};
+
+}  // namespace millrace::flush

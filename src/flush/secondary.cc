@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/secondary.h"
+
+#include <fmt/format.h>
+
+#include "buffer/dead_letters.h"
+
+namespace millrace::flush {
+
+Secondary::Secondary(io::Io io, config::Secondary options, std::string output_id)
+    : io_(io), options_(std::move(options)), output_id_(std::move(output_id)) {}
+
+Result<std::unique_ptr<Secondary>> Secondary::open(io::Io io, const config::Secondary& options,
+                                                   const std::string& output_id) {
+  const std::string probe =
+      fmt::format("{}/.{}.{:016x}.tmp", options.directory, options.basename, io.random.next());
+  auto possible = io.files.make_directories(options.directory);
+  if (possible) {
+    const auto file = io.files.open(probe, io::OpenMode::kCreate);
+    possible = file ? io.files.unlink(probe) : Result<>(tl::unexpected(file.error()));
+  }
+  if (possible) return std::unique_ptr<Secondary>(new Secondary(io, options, output_id));
+  Error error = possible.error();
+  error.message = fmt::format("the secondary of {} cannot be used: {}", output_id, error.message);
+  return tl::unexpected(error);
+}
+
+Result<> Secondary::write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded) {
+  const std::string name = options_.basename + "." + chunk.id.hex();
+  return buffer::write_given_up(io_.files, {options_.directory, name, name + ".json"}, chunk,
+                                loaded, output_id_);
+}
+
+}  // namespace millrace::flush

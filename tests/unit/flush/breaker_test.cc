@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/breaker.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <vector>
+
+namespace millrace::flush {
+namespace {
+
+using output::Outcome;
+using State = Breaker::State;
+
+constexpr uint64_t kMiddle = 1ULL << 63;  // no jitter
+
+ChunkId chunk(uint8_t n) {
+  ChunkId id;
+  id.bytes[15] = n;
+  return id;
+}
+
+class BreakerTest : public ::testing::Test {
+ protected:
+  // Asks; the permit, or nothing if it has to wait.
+  std::optional<Permit> ask() {
+    Permit permit;
+    wait_ = breaker_.ask(1000, now_, kMiddle, permit);
+    if (wait_ > 0) return std::nullopt;
+    return permit;
+  }
+  void note(const Permit& permit, Outcome outcome, uint8_t n = 1, uint64_t retry_after_ms = 0) {
+    breaker_.note(permit,
+                  Answer{.outcome = outcome,
+                         .chunk_id = chunk(n),
+                         .bytes = 1000,
+                         .retry_after_ms = retry_after_ms},
+                  0, now_, kMiddle);
+  }
+  // Two chunks fail: it is open, and the next probe a second away.
+  void open() {
+    const Permit one = *ask();
+    const Permit two = *ask();
+    note(one, Outcome::kUnavailable, 1);
+    note(two, Outcome::kUnavailable, 2);
+    ASSERT_EQ(breaker_.state(), State::kOpen);
+  }
+
+  config::Buffer options_;
+  Breaker breaker_{options_};
+  uint64_t now_ = 1'000'000;
+  uint64_t wait_ = 0;
+};
+
+TEST_F(BreakerTest, OneChunkThatFailsAmongOthersIsItsOwnAffair) {
+  for (int i = 0; i < 1000; ++i) {
+    note(*ask(), Outcome::kAmbiguous, 1);
+    ASSERT_EQ(breaker_.state(), State::kClosed);
+    note(*ask(), Outcome::kCommitted, 2);
+  }
+  EXPECT_EQ(breaker_.opens(), 0U);
+}
+
+TEST_F(BreakerTest, TwoChunksThatFailOpenIt) {
+  for (const Outcome outcome :
+       {Outcome::kAmbiguous, Outcome::kUnavailable, Outcome::kNotAuthorized}) {
+    breaker_ = Breaker(options_);
+    note(*ask(), outcome, 1);
+    EXPECT_EQ(breaker_.failing_since_ms(), now_);
+    EXPECT_FALSE(breaker_.is_outage());
+    note(*ask(), outcome, 2);
+    EXPECT_EQ(breaker_.state(), State::kOpen);
+    EXPECT_TRUE(breaker_.is_outage());
+    EXPECT_TRUE(breaker_.hopeless());
+    EXPECT_FALSE(ask());
+    EXPECT_EQ(wait_, 1000U);
+  }
+}
+
+TEST_F(BreakerTest, AnAnswerInBetweenKeepsItClosed) {
+  for (const Outcome answer : {Outcome::kCommitted, Outcome::kRejected}) {
+    note(*ask(), Outcome::kUnavailable, 1);
+    note(*ask(), answer, 2);
+    EXPECT_EQ(breaker_.failing_since_ms(), 0U);
+    note(*ask(), Outcome::kUnavailable, 3);
+    EXPECT_EQ(breaker_.state(), State::kClosed);
+    note(*ask(), answer, 4);
+  }
+}
+
+TEST_F(BreakerTest, OneProbeAtATime) {
+  open();
+  now_ += 1000;
+  const auto probe = ask();
+  ASSERT_TRUE(probe);
+  EXPECT_EQ(probe->kind, Permit::Kind::kProbe);
+  EXPECT_STREQ(state_name(breaker_.state(), breaker_.probing()), "probing");
+  now_ += 3'600'000;
+  EXPECT_FALSE(ask());
+  EXPECT_EQ(wait_, Breaker::kUntilChange);
+  EXPECT_EQ(breaker_.probes(), 0U);
+  note(*probe, Outcome::kUnavailable, 3);
+  EXPECT_EQ(breaker_.probes(), 1U);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(BreakerTest, TheBackOffGrowsWithEachFurtherChunkThatFails) {
+  open();
+  std::vector<uint64_t> waits;
+  for (uint8_t n = 3; n < 11; ++n) {
+    now_ = breaker_.next_probe_ms();
+    note(*ask(), Outcome::kUnavailable, n);
+    waits.push_back(breaker_.next_probe_ms() - now_);
+  }
+  EXPECT_EQ(waits, (std::vector<uint64_t>{2000, 4000, 8000, 16000, 30000, 30000, 30000, 30000}));
+}
+
+TEST_F(BreakerTest, OneChunkThatFailsAloneCostsOthersASecondAtMost) {
+  note(*ask(), Outcome::kAmbiguous, 1, 10'000);
+  note(*ask(), Outcome::kAmbiguous, 1, 10'000);
+  EXPECT_EQ(breaker_.state(), State::kOpen);
+  EXPECT_FALSE(breaker_.is_outage()) << "not worth a line";
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(ask());
+    EXPECT_LE(wait_, 1000U);
+    now_ += wait_;
+    note(*ask(), Outcome::kAmbiguous, 1, 10'000);
+  }
+}
+
+TEST_F(BreakerTest, WhatTheServiceAsksForIsWaited) {
+  note(*ask(), Outcome::kNotAuthorized, 1, 10'000);
+  note(*ask(), Outcome::kNotAuthorized, 2, 10'000);
+  EXPECT_EQ(breaker_.next_probe_ms() - now_, 10'000U);
+}
+
+TEST_F(BreakerTest, StragglersOfATripSayNothingNew) {
+  const Permit early = *ask();
+  open();
+  const uint64_t next = breaker_.next_probe_ms();
+  note(early, Outcome::kUnavailable, 9);
+  EXPECT_EQ(breaker_.next_probe_ms(), next);
+  EXPECT_EQ(breaker_.opens(), 1U);
+  note(early, Outcome::kCommitted, 9);
+  EXPECT_EQ(breaker_.state(), State::kRamping) << "but it is there after all";
+}
+
+TEST_F(BreakerTest, AProbeThatIsGivenBackIsFree) {
+  open();
+  now_ += 1000;
+  const Permit probe = *ask();
+  breaker_.cancel(probe);
+  EXPECT_EQ(breaker_.probes(), 0U);
+  EXPECT_TRUE(ask());
+}
+
+TEST_F(BreakerTest, AfterAProbeThatCameThroughTheyGoOneTwoFour) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kCommitted, 1);
+  EXPECT_EQ(breaker_.state(), State::kRamping);
+  std::vector<size_t> rounds;
+  while (breaker_.state() == State::kRamping) {
+    std::vector<Permit> round;
+    while (const auto permit = ask()) round.push_back(*permit);
+    EXPECT_EQ(wait_, Breaker::kUntilChange);
+    rounds.push_back(round.size());
+    for (const Permit& permit : round) note(permit, Outcome::kCommitted, 1);
+  }
+  EXPECT_EQ(rounds, (std::vector<size_t>{1, 2, 4, 8, 16, 32, 64}));
+  EXPECT_EQ(breaker_.state(), State::kClosed);
+}
+
+TEST_F(BreakerTest, ARampEndsWithTimeToo) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kCommitted, 1);
+  now_ += 10'000;
+  EXPECT_EQ(ask()->kind, Permit::Kind::kFree);
+  EXPECT_EQ(breaker_.state(), State::kClosed);
+}
+
+TEST_F(BreakerTest, AServiceThatIsBackForOneRequestOnlyIsLeftAloneAgain) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kCommitted, 1);
+  note(*ask(), Outcome::kUnavailable, 2);
+  EXPECT_EQ(breaker_.state(), State::kRamping);
+  note(*ask(), Outcome::kUnavailable, 3);
+  EXPECT_EQ(breaker_.state(), State::kOpen);
+  EXPECT_EQ(breaker_.opens(), 2U);
+}
+
+TEST_F(BreakerTest, AThrottledProbeMeansTheServiceIsThere) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kThrottled, 1);
+  EXPECT_EQ(breaker_.state(), State::kThrottled);
+  EXPECT_EQ(breaker_.failing_since_ms(), 0U);
+  EXPECT_FALSE(breaker_.hopeless());
+}
+
+TEST_F(BreakerTest, ThrottlingIsForgottenAfterThirtySecondsWithoutOne) {
+  note(*ask(), Outcome::kThrottled, 1);
+  EXPECT_EQ(ask()->kind, Permit::Kind::kPaced);
+  EXPECT_FALSE(ask());
+  EXPECT_GT(wait_, 0U);
+  now_ += 29'999;
+  EXPECT_EQ(ask()->kind, Permit::Kind::kPaced);
+  now_ += 1;
+  EXPECT_EQ(ask()->kind, Permit::Kind::kFree);
+  EXPECT_EQ(breaker_.throttles(), 1U);
+}
+
+// A clock that stands or goes back neither opens nor closes anything, nor does it wait for ever.
+TEST_F(BreakerTest, AClockThatGoesBackIsHarmless) {
+  open();
+  now_ -= 500;
+  EXPECT_FALSE(ask());
+  EXPECT_LE(wait_, 1500U);
+  now_ += 1500;
+  EXPECT_TRUE(ask());
+}
+
+// 8 workers with 16 flush threads each against one shard of 1 MiB a second: nobody is told by
+// anybody but the answers. In virtual time.
+TEST_F(BreakerTest, AThrottlingStormOf128ThreadsFollowsTheCapacity) {
+  constexpr uint64_t kBytes = 100'000;
+  constexpr uint64_t kLatencyMs = 20;
+  constexpr uint64_t kThreads = 128;
+  constexpr uint64_t kStartMs = 1'000;
+  constexpr uint64_t kEndMs = 601'000;
+  std::mt19937_64 random(11);
+  double level = 1 << 20;
+  std::multimap<uint64_t, std::pair<Permit, bool>> under_way;  // by the time of its answer
+  std::map<uint64_t, uint64_t> per_ms;
+  uint64_t seen = 0;
+  uint64_t idle = kThreads;
+  double asked = 0;
+  double accepted = 0;
+  for (uint64_t now = kStartMs; now < kEndMs; ++now) {
+    level = std::min(1048576.0, level + static_cast<double>(now - seen) * 1048.576);
+    seen = now;
+    while (!under_way.empty() && under_way.begin()->first <= now) {
+      const auto [permit, taken] = under_way.begin()->second;
+      under_way.erase(under_way.begin());
+      ++idle;
+      breaker_.note(permit,
+                    Answer{.outcome = taken ? Outcome::kCommitted : Outcome::kThrottled,
+                           .chunk_id = chunk(1),
+                           .bytes = kBytes},
+                    0, now, random());
+    }
+    for (; idle > 0; --idle) {
+      Permit permit;
+      if (breaker_.ask(kBytes, now, random(), permit) > 0) break;
+      const bool taken = level >= kBytes;
+      if (taken) level -= kBytes;
+      under_way.emplace(now + kLatencyMs, std::pair(permit, taken));
+      if (now < kStartMs + 60'000) continue;
+      ++per_ms[now];
+      asked += kBytes;
+      if (taken) accepted += kBytes;
+    }
+  }
+  const double capacity = 1048.576 * static_cast<double>(kEndMs - kStartMs - 60'000);
+  uint64_t most = 0;
+  for (const auto& [ms, requests] : per_ms) most = std::max(most, requests);
+  std::printf(
+      "    128 threads: %.3f of the capacity asked, %.3f accepted, at most %lu requests in a "
+      "millisecond\n",
+      asked / capacity, accepted / capacity, most);
+  EXPECT_GT(accepted / capacity, 0.95);
+  EXPECT_LT(asked / capacity, 1.10);
+  EXPECT_LE(most, 2U) << "no synchronised retries";
+}
+
+}  // namespace
+}  // namespace millrace::flush

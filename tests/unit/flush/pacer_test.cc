@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rate of requests against a service that takes a certain rate, in virtual time.
+
+#include "flush/pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <random>
+#include <vector>
+
+namespace millrace::flush {
+namespace {
+
+constexpr double kShardPerMs = 1048.576;  // 1 MiB a second
+
+/// Shards as Kinesis has them: a rate each, one second saved up; keys are random.
+class Service {
+ public:
+  explicit Service(size_t shards) : levels_(shards, kShardPerMs * 1000) {}
+
+  bool take(uint64_t bytes, double now_ms, uint64_t random) {
+    for (double& level : levels_) {
+      level = std::min(kShardPerMs * 1000, level + (now_ms - seen_ms_) * kShardPerMs);
+    }
+    seen_ms_ = now_ms;
+    double& level = levels_[random % levels_.size()];
+    if (away || level < static_cast<double>(bytes)) return false;
+    level -= static_cast<double>(bytes);
+    return true;
+  }
+  double capacity(double ms) const {
+    return kShardPerMs * ms * static_cast<double>(levels_.size());
+  }
+  bool away = false;
+
+ private:
+  std::vector<double> levels_;
+  double seen_ms_ = 0;
+};
+
+struct Share {
+  double accepted = 0;  // of the capacity, in bytes
+  double asked = 0;
+  uint64_t requests = 0;
+};
+
+class PacerTest : public ::testing::Test {
+ protected:
+  // Asks as fast as the pacer lets until `until_ms`.
+  Share run(Service& service, Pacer& pacer, uint64_t bytes, uint64_t until_ms) {
+    Share share;
+    const double begun = static_cast<double>(now_);
+    while (now_ < until_ms) {
+      double gap = 0;
+      const uint64_t wait = pacer.ask(bytes, now_, random_(), gap);
+      if (wait > 0) {
+        now_ += wait;
+        continue;
+      }
+      ++share.requests;
+      const bool taken = service.take(bytes, static_cast<double>(now_), random_());
+      taken ? pacer.accepted() : pacer.refused(now_);
+      if (taken) share.accepted += static_cast<double>(bytes);
+      share.asked += static_cast<double>(bytes);
+    }
+    const double capacity = service.capacity(static_cast<double>(now_) - begun);
+    share.accepted /= capacity;
+    share.asked /= capacity;
+    return share;
+  }
+
+  std::mt19937_64 random_{7};
+  uint64_t now_ = 0;
+};
+
+TEST_F(PacerTest, RequestsFollowWhatTheServiceTakes) {
+  for (const uint64_t bytes : {1'500U, 30'000U, 300'000U}) {
+    for (const double guess : {0.1, 1.0, 10.0}) {
+      now_ = 0;
+      Service service(1);
+      Pacer pacer(30'000);
+      pacer.begin(kShardPerMs * guess, bytes, 0);
+      run(service, pacer, bytes, 60'000);
+      const Share share = run(service, pacer, bytes, 360'000);
+      std::printf(
+          "    %6lu bytes, first guess x %4.1f: %.3f of the capacity asked, %.3f accepted\n", bytes,
+          guess, share.asked, share.accepted);
+      EXPECT_GT(share.accepted, 0.95);
+      EXPECT_GT(share.asked, 0.90);
+      EXPECT_LT(share.asked, 1.10);
+    }
+  }
+}
+
+// Keys are random, so now and then one shard of several gets more than its part.
+TEST_F(PacerTest, SeveralShardsAreKeptBusy) {
+  for (const size_t shards : {4U, 16U, 64U}) {
+    now_ = 0;
+    Service service(shards);
+    Pacer pacer(30'000);
+    pacer.begin(kShardPerMs * static_cast<double>(shards) * 3, 100'000, 0);
+    run(service, pacer, 100'000, 60'000);
+    const Share share = run(service, pacer, 100'000, 360'000);
+    std::printf("    %zu shards: %.3f of the capacity asked, %.3f accepted\n", shards, share.asked,
+                share.accepted);
+    EXPECT_GT(share.accepted, 0.90);
+    EXPECT_LT(share.asked, 1.10);
+  }
+}
+
+TEST_F(PacerTest, AServiceThatTakesNothingIsAskedEveryInterval) {
+  Service service(1);
+  service.away = true;
+  Pacer pacer(30'000);
+  pacer.begin(kShardPerMs * 100, 300'000, 0);
+  run(service, pacer, 300'000, 60'000);
+  EXPECT_TRUE(pacer.stalled());
+  const Share hours = run(service, pacer, 300'000, 6 * 3'600'000);
+  std::printf("    %lu requests in six hours\n", hours.requests);
+  EXPECT_GE(hours.requests, 6 * 3600 / 30 - 5U);
+  EXPECT_LE(hours.requests, 6 * 3600 / 20U);
+  service.away = false;
+  const uint64_t back = now_;
+  run(service, pacer, 300'000, back + 120'000);
+  EXPECT_FALSE(pacer.stalled());
+  const Share after = run(service, pacer, 300'000, back + 420'000);
+  EXPECT_GT(after.accepted, 0.95);
+  EXPECT_LT(after.asked, 1.10);
+}
+
+TEST_F(PacerTest, RequestsAreNotAtEqualDistances) {
+  Pacer pacer(30'000);
+  pacer.begin(1000, 100'000, 0);  // ten a second
+  std::vector<uint64_t> gaps;
+  uint64_t last = 0;
+  while (gaps.size() < 100) {
+    double gap = 0;
+    const uint64_t wait = pacer.ask(100'000, now_, random_(), gap);
+    if (wait == 0) {
+      if (now_ > 0) gaps.push_back(now_ - last);
+      last = now_;
+    }
+    now_ += wait;
+  }
+  uint64_t least = gaps[0];
+  uint64_t most = gaps[0];
+  for (const uint64_t gap : gaps) {
+    least = std::min(least, gap);
+    most = std::max(most, gap);
+  }
+  EXPECT_GE(least, 74U);
+  EXPECT_LE(most, 126U);
+  EXPECT_GT(most - least, 30U);
+}
+
+TEST_F(PacerTest, APermitGivenBackCostsNothing) {
+  Pacer pacer(30'000);
+  pacer.begin(100, 100'000, 0);
+  double gap = 0;
+  ASSERT_EQ(pacer.ask(100'000, 0, 0, gap), 0U);
+  ASSERT_GT(pacer.ask(100'000, 0, 0, gap), 0U);
+  pacer.give_back(750);
+  EXPECT_EQ(pacer.ask(100'000, 0, 0, gap), 0U);
+}
+
+TEST_F(PacerTest, WhatNobodyUsedIsNotMadeUpFor) {
+  Pacer pacer(30'000);
+  pacer.begin(100, 100'000, 0);
+  now_ = 3'600'000;
+  int at_once = 0;
+  double gap = 0;
+  while (pacer.ask(100'000, now_, random_(), gap) == 0) ++at_once;
+  EXPECT_LE(at_once, 2);
+}
+
+}  // namespace
+}  // namespace millrace::flush
