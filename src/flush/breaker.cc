@@ -99,10 +99,12 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
 }
 
 void Breaker::answered(const Permit& permit, uint64_t now_ms) {
+  const uint32_t level = level_;
   in_a_row_ = 0;
   level_ = 0;
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
+    ramp_level_ = level;
   } else if (state_ == State::kThrottled && current(permit)) {
     pacer_.accepted();
   } else if (state_ == State::kRamping && current(permit)) {
@@ -136,6 +138,7 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
     probing_ = false;
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
   } else if (in_a_row_ > 1) {
+    if (state_ == State::kRamping && level_ > 1) level_ = std::max(level_, ramp_level_);
     enter(State::kOpen, now_ms);
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
     ++opens_;

@@ -7,7 +7,8 @@
 //   throttled  the service takes less than we have: requests are spaced (Pacer); ends when for
 //              30 s none was refused and none had to wait for its turn
 //   open       the service is away: nobody may, but for one probe at a time after each back-off
-//   ramping    a probe came through: one request at a time, then two, four ... then closed
+//   ramping    a probe came through: one request at a time, then two, four ... then closed; when
+//              it opens again before that, the back-off goes on where it was
 //
 // It opens when two chunks failed one after the other, or one chunk twice, with no answer of the
 // service in between; a chunk that fails among others that do not is its own affair. The back-off
@@ -105,8 +106,9 @@ class Breaker {
   uint64_t next_probe_ms_ = 0;
 
   // Ramping.
-  uint32_t window_ = 0;     // so many requests at a time
-  uint32_t under_way_ = 0;  // of this period
+  uint32_t window_ = 0;      // so many requests at a time
+  uint32_t under_way_ = 0;   // of this period
+  uint32_t ramp_level_ = 0;  // when it was open
 
   uint64_t opens_ = 0;
   uint64_t throttles_ = 0;

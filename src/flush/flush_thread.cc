@@ -177,7 +177,7 @@ void FlushThread::retry_or_give_up(QueuedChunk chunk, const PutResult& result) {
     give_up(std::move(chunk));
     return;
   }
-  if (!readable_ || !outlet_.gate.told()) {
+  if (!readable_ || !outlet_.gate.told(result.outcome)) {
     log::warn("flush", "chunk not delivered, tried again later",
               {{"output", log_.settings().output_id},
                {"worker", log_.settings().worker_id},

@@ -167,13 +167,18 @@ void Gate::tell(Trouble trouble, uint64_t now_ms) {
   trouble_ = trouble;
   trouble_ms_ = now_ms;
   trouble_probes_ = breaker_.probes();
-  told_.store(trouble != Trouble::kNone, std::memory_order_relaxed);
 }
 
 uint64_t Gate::waiting_chunks() const {
   uint64_t chunks = 0;
   for (const buffer::ChunkQueue* const queue : queues_) chunks += queue->queued();
   return chunks;
+}
+
+bool Gate::told(Outcome outcome) const {
+  const Trouble trouble = trouble_.load(std::memory_order_relaxed);
+  return trouble == Trouble::kUnavailable ||
+         (trouble == Trouble::kThrottled && outcome == Outcome::kThrottled);
 }
 
 uint64_t Gate::failing_since_ms() const {

@@ -51,8 +51,8 @@ class Gate {
   /// All who wait look at `stopped` and the clock.
   void wake();
 
-  /// True if the failure of one chunk is not worth a line: the output's is told.
-  bool told() const { return told_.load(std::memory_order_relaxed); }
+  /// True if such a failure of one chunk is not worth a line: the output's is told.
+  bool told(output::Outcome outcome) const;
   /// Since when nothing was answered, in running time; 0: it answers.
   uint64_t failing_since_ms() const;
   GateStatus status();
@@ -70,9 +70,9 @@ class Gate {
   const std::string output_id_;
   metrics::Cells& cells_;  // written under mutex_
 
-  std::atomic<bool> closed_{true};    // the breaker is
-  std::atomic<bool> failing_{false};  // the last attempt met no answer
-  std::atomic<bool> told_{false};
+  std::atomic<bool> closed_{true};                // the breaker is
+  std::atomic<bool> failing_{false};              // the last attempt met no answer
+  std::atomic<Trouble> trouble_{Trouble::kNone};  // that was told
   std::atomic<uint64_t> delivered_bytes_{0};
   std::atomic<uint64_t> mark_ms_{0};  // of the second that is being measured
 
@@ -83,8 +83,7 @@ class Gate {
   bool watched_ = false;  // somebody waits for a moment
   std::string last_error_;
   uint64_t mark_bytes_ = 0;
-  double last_rate_ = 0;  // bytes a millisecond of the second before
-  Trouble trouble_ = Trouble::kNone;
+  double last_rate_ = 0;     // bytes a millisecond of the second before
   uint64_t trouble_ms_ = 0;  // when it began
   uint64_t trouble_probes_ = 0;
 };

@@ -195,6 +195,22 @@ TEST_F(BreakerTest, AServiceThatIsBackForOneRequestOnlyIsLeftAloneAgain) {
   EXPECT_EQ(breaker_.opens(), 2U);
 }
 
+TEST_F(BreakerTest, AServiceThatFlapsIsAskedNoMoreThanOneThatIsAway) {
+  open();
+  for (uint8_t n = 3; n < 10; ++n) {
+    now_ = breaker_.next_probe_ms();
+    note(*ask(), Outcome::kUnavailable, n);
+  }
+  EXPECT_EQ(breaker_.next_probe_ms() - now_, 30'000U);
+  for (int i = 0; i < 10; ++i) {
+    now_ = breaker_.next_probe_ms();
+    note(*ask(), Outcome::kCommitted, 1);
+    note(*ask(), Outcome::kUnavailable, 2);
+    note(*ask(), Outcome::kUnavailable, 3);
+    EXPECT_EQ(breaker_.next_probe_ms() - now_, 30'000U);
+  }
+}
+
 TEST_F(BreakerTest, AThrottledProbeMeansTheServiceIsThere) {
   open();
   now_ += 1000;

@@ -91,7 +91,7 @@ TEST_F(GateTest, OneOfManyThreadsProbesAndAllGoWhenItCameThrough) {
   open();
   EXPECT_EQ(total(Metric::kBreakerOpen), 1U);
   EXPECT_EQ(gate_.status().last_error, "no route");
-  EXPECT_TRUE(gate_.told());
+  EXPECT_TRUE(gate_.told(Outcome::kUnavailable));
   start_threads(32);
   clock_.running += gate_.status().next_probe_ms;
   gate_.wake();
@@ -108,7 +108,7 @@ TEST_F(GateTest, OneOfManyThreadsProbesAndAllGoWhenItCameThrough) {
   EXPECT_EQ(total(Metric::kBreakerOpens), 1U);
   EXPECT_EQ(total(Metric::kBreakerOpen), 0U);
   EXPECT_EQ(gate_.status().last_error, "");
-  EXPECT_FALSE(gate_.told());
+  EXPECT_FALSE(gate_.told(Outcome::kUnavailable));
 }
 
 TEST_F(GateTest, AStopTurnsAllAwayAtOnce) {
@@ -124,6 +124,8 @@ TEST_F(GateTest, AStopTurnsAllAwayAtOnce) {
 TEST_F(GateTest, ThrottledRequestsAreSpaced) {
   note(Permit{}, Outcome::kThrottled, 1);
   EXPECT_STREQ(gate_.status().state, "throttled");
+  EXPECT_TRUE(gate_.told(Outcome::kThrottled));
+  EXPECT_FALSE(gate_.told(Outcome::kUnavailable));
   EXPECT_EQ(total(Metric::kBreakerThrottled), 1U);
   EXPECT_EQ(total(Metric::kBreakerThrottles), 1U);
   start_threads(8);
