@@ -102,8 +102,12 @@ void DiskState::sync(InodeId inode) {
   for (FileChange& change : file.changes) {
     if (change.forgotten) {
       left.push_back(std::move(change));
-    } else {
-      apply(change, Survival{.how = Survival::How::kWhole}, file.durable);
+      continue;
+    }
+    apply(change, Survival{.how = Survival::How::kWhole}, file.durable);
+    // What is cut off does not come back.
+    if (change.resizes) {
+      std::erase_if(left, [&](const FileChange& old) { return old.offset >= change.offset; });
     }
   }
   file.changes = std::move(left);

@@ -23,5 +23,9 @@ std::string check_cut(const GoldenLog& golden, uint64_t bytes, Behind behind);
 
 /// 4 KiB of zeros at `offset` of the segment: what is lost lies in frames of that range.
 std::string check_zeroed_block(const GoldenLog& golden, uint64_t offset);
+/// Up to four places of up to 300 bytes with anything in them, before the last commit: as above.
+std::string check_random_damage(const GoldenLog& golden, uint64_t seed);
+/// The frame heads of OPEN, of SEAL or of both gone: the chunk's records are sent, or lie in dead/.
+std::string check_lost_ends(const GoldenLog& golden, uint64_t chunk_seq, bool open, bool seal);
 
 }  // namespace millrace::fault

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "buffer/layout.h"
@@ -103,6 +104,31 @@ TEST_F(Damage, D4ABitOfTheCommitBeforeTheLastIsCorruptionAndTheLastIsKept) {
     const Recovered result = golden.recover(golden.with_flip(golden.segment(), bit));
     ASSERT_EQ(check_segment_flip(golden, bit), "") << "bit " << bit;
     ASSERT_EQ(result.torn_bytes, 0U) << "bit " << bit;
+  }
+}
+
+TEST_F(Damage, D1RandomDamageCostsWhatItHits) {
+  for (uint64_t log = 1; log <= 3; ++log) {
+    const GoldenLog golden({.seed = log, .bytes = 128 << 10});
+    for (uint64_t seed = 1; seed <= 400 / kSlower; ++seed) {
+      ASSERT_EQ(check_random_damage(golden, seed), "") << "log " << log << " seed " << seed;
+    }
+  }
+}
+
+TEST_F(Damage, D5AChunkWithoutOpenOrSealOrBoth) {
+  const GoldenLog golden({.bytes = 64 << 10, .delivers = false});
+  std::set<uint64_t> sealed;
+  for (const auto& group : golden.groups()) {
+    for (const auto& frame : group.frames) {
+      if (frame.kind == buffer::FrameKind::kSeal) sealed.insert(frame.chunk_seq);
+    }
+  }
+  ASSERT_GT(sealed.size(), 3U);
+  for (const uint64_t seq : sealed) {
+    EXPECT_EQ(check_lost_ends(golden, seq, true, false), "") << seq;
+    EXPECT_EQ(check_lost_ends(golden, seq, false, true), "") << seq;
+    EXPECT_EQ(check_lost_ends(golden, seq, true, true), "") << seq;
   }
 }
 

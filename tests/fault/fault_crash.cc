@@ -7,22 +7,18 @@
 //   --seed          the first plan; each further one is the next number (1)
 //   --workloads     plans (50)
 //   --states        distinct states wanted of all plans together (100000)
+//   --steps         of a plan (90)
 //   --counter-file  where it goes on after it was stopped, and what it has counted so far
 //   --table         only a row for bench/README.md of what the counter file holds
 //   --replay        one crash of the plan of --seed, told operation by operation
 //
 // Exit code 1 with the way to replay it if a promise was broken.
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <cstdio>
-#include <cstring>
-#include <ctime>
-#include <fstream>
-#include <map>
 
 #include "base/log.h"
+#include "tests/fault/counter.h"
 #include "tests/fault/enumerator.h"
 
 namespace millrace::fault {
@@ -32,32 +28,10 @@ struct Arguments {
   uint64_t seed = 1;
   uint64_t workloads = 50;
   uint64_t states = 100'000;
-  uint64_t steps = 40;
+  uint64_t steps = 90;
   std::string counter_file;
   bool table = false;
   std::vector<Point> replay;
-};
-
-/// What a run has done so far; a line `name value` each in the counter file.
-struct Counter {
-  std::map<std::string, uint64_t> values;
-
-  uint64_t& operator[](const char* name) { return values[name]; }
-  void load(const std::string& path) {
-    std::ifstream file(path);
-    std::string name;
-    uint64_t value = 0;
-    while (file >> name >> value) values[name] = value;
-  }
-  void save(const std::string& path) const {
-    if (path.empty()) return;
-    const std::string next = path + ".next";
-    {
-      std::ofstream file(next, std::ios::trunc);
-      for (const auto& [name, value] : values) file << name << " " << value << "\n";
-    }
-    (void)std::rename(next.c_str(), path.c_str());
-  }
 };
 
 bool parse(int count, char** words, Arguments& arguments) {
@@ -69,9 +43,8 @@ bool parse(int count, char** words, Arguments& arguments) {
     }
     if (++i == count) return false;
     const std::string value = words[i];
-    char* end = nullptr;
-    const uint64_t number = std::strtoull(value.c_str(), &end, 10);
-    const bool is_number = end != value.c_str() && *end == '\0';
+    uint64_t number = 0;
+    const bool is_number = parse_number(value, number);
     if (word == "--counter-file") {
       arguments.counter_file = value;
     } else if (word == "--replay") {
@@ -94,26 +67,22 @@ bool parse(int count, char** words, Arguments& arguments) {
 }
 
 void print_table(Counter& counter) {
-  char date[16] = {};
-  const time_t when = static_cast<time_t>(counter["unix"]);
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&when));
   std::printf(
       "| G2: no acked record lost, crash states of %lu workloads | `fault_crash --seed %lu "
       "--workloads %lu --states %lu` | %lu | %lu distinct states, %lu of them within a "
       "recovery; %lu starts; at most %lu of one workload | %s | %s |\n",
       counter["next"], counter["seed"], counter["workloads"], counter["wanted"], counter["seed"],
       counter["states"], counter["nested"], counter["starts"], counter["largest"],
-      counter["broken"] == 0 ? "none broken" : "BROKEN", date);
+      counter["broken"] == 0 ? "none broken" : "BROKEN", counter.date().c_str());
 }
 
 int run(const Arguments& arguments) {
-  Counter counter;
-  if (!arguments.counter_file.empty()) counter.load(arguments.counter_file);
+  Counter counter(arguments.counter_file);
   if (arguments.table) {
     print_table(counter);
     return 0;
   }
-  if (counter.values.empty()) {
+  if (counter.empty()) {
     counter["seed"] = arguments.seed;
     counter["workloads"] = arguments.workloads;
     counter["wanted"] = arguments.states;
@@ -138,7 +107,7 @@ int run(const Arguments& arguments) {
                   outcome.complaint.c_str(), plan.seed, counter["steps"],
                   to_text(outcome.path).c_str());
       counter["broken"] += 1;
-      counter.save(arguments.counter_file);
+      counter.save();
       return 1;
     }
     counter["next"] += 1;
@@ -146,8 +115,7 @@ int run(const Arguments& arguments) {
     counter["nested"] += outcome.nested;
     counter["starts"] += outcome.starts;
     counter["largest"] = std::max(counter["largest"], outcome.states);
-    counter["unix"] = static_cast<uint64_t>(std::time(nullptr));
-    counter.save(arguments.counter_file);
+    counter.save();
   }
   std::printf(
       "%lu workloads, %lu distinct states, %lu of them within a recovery, %lu starts, "

@@ -93,7 +93,10 @@ void GoldenLog::survey() {
                 .commit_end = kSegmentHeaderBytes + scanner.lsn()};
     for (const buffer::ScannedFrame& frame : group->frames) {
       Frame data{.begin = kSegmentHeaderBytes + frame.lsn,
-                 .end = kSegmentHeaderBytes + frame.lsn + frame.header.padded_bytes()};
+                 .end = kSegmentHeaderBytes + frame.lsn + frame.header.padded_bytes(),
+                 .chunk_seq = frame.header.chunk_seq,
+                 .kind = frame.header.kind,
+                 .records = {}};
       if (frame.header.kind == buffer::FrameKind::kData) {
         data.records = records_in(**scanner.payload(frame), nullptr);
       }

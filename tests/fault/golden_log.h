@@ -45,6 +45,8 @@ class GoldenLog {
   struct Frame {
     uint64_t begin = 0;  // file offsets
     uint64_t end = 0;
+    uint64_t chunk_seq = 0;
+    buffer::FrameKind kind = buffer::FrameKind::kData;
     std::vector<uint32_t> records;  // of a DATA frame
   };
   struct Group {

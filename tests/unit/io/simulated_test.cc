@@ -93,6 +93,18 @@ TEST(Simulated, AFailedSyncLeavesPagesCleanThatNoLaterSyncWrites) {
   EXPECT_EQ(text_of(files).substr(0, 4096), std::string(4096, 'n'));
 }
 
+TEST(Simulated, WhatWasCutOffDoesNotComeBack) {
+  SimulatedFileSystem files;
+  files.put(kPath, std::string(4096, 'o'));
+  auto file = open(files, OpenMode::kReadWrite);
+  ASSERT_TRUE(file->pwrite(std::string(8192, 'n'), 4096));
+  files.fail_syncs(1);
+  EXPECT_FALSE(file->fdatasync());
+  ASSERT_TRUE(file->truncate(4096));
+  ASSERT_TRUE(file->fsync());
+  EXPECT_EQ(files.state().change_count(), 0U);
+}
+
 TEST(Simulated, AWriteIsTornAtSectors) {
   SimulatedFileSystem files;
   files.put(kPath, std::string(2048, 'o'));
