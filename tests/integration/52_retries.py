@@ -120,6 +120,16 @@ class Outage(IntegrationCase):
         until(endpoint.is_quiet, "the late reply")
         self.assertEqual(self.assert_all_well(endpoint, [sender], repeats=1).delivered, 500)
 
+    def test_answers_that_trickle_or_are_too_short_are_not_believed(self):
+        endpoint = self.endpoint()
+        endpoint.faults.queue([{"do": "store_trickle", "seconds": 0.2}, {"do": "store_short"}])
+        millrace = self.to_endpoint(endpoint, request_timeout="2s", first_byte_timeout="1s",
+                                    connect_timeout="1s", buffer=self.chunks(flush_thread_count=2))
+        sender = self.send_events(millrace, 500)
+        millrace.wait_idle()
+        until(endpoint.is_quiet, "the late reply", 60)
+        self.assertEqual(self.assert_all_well(endpoint, [sender], repeats=2).delivered, 500)
+
     def test_refused_connections_and_a_name_that_is_not_there(self):
         with socket.create_server(("127.0.0.1", 0)) as place:
             port = place.getsockname()[1]

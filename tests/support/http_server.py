@@ -44,6 +44,8 @@ class Reply:
     body: bytes = b""
     headers: list = field(default_factory=list)
     close: bool = False
+    missing: int = 0  # bytes that Content-Length promises and that never come
+    byte_seconds: float = 0  # between two bytes of the body
 
 
 @dataclass
@@ -120,11 +122,19 @@ class Connection:
 
     def send(self, reply, date):
         head = [f"HTTP/1.1 {reply.status} {REASONS.get(reply.status, 'Status')}",
-                f"Date: {date}", f"Content-Length: {len(reply.body)}"]
+                f"Date: {date}", f"Content-Length: {len(reply.body) + reply.missing}"]
         head += [f"{name}: {value}" for name, value in reply.headers]
         if reply.close:
             head.append("Connection: close")
-        self.sock.sendall("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + reply.body)
+        head = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n"
+        if not reply.byte_seconds:
+            self.sock.sendall(head + reply.body)
+            return
+        self.sock.sendall(head)
+        pause = threading.Event()
+        for at in range(len(reply.body)):
+            self.sock.sendall(reply.body[at:at + 1])
+            pause.wait(reply.byte_seconds)
 
     def drop(self, reset=False):
         with contextlib.suppress(OSError):
@@ -218,7 +228,7 @@ class HttpServer:
             return False
         self._answered(request, True)
         connection.idle = True
-        return not reply.close
+        return not reply.close and not reply.missing
 
     def _date(self):
         return formatdate(self._now() if self._now else None, usegmt=True)

@@ -11,6 +11,8 @@ An action is written as JSON:
     {"do": "drop"} {"do": "reset"}        connection ended, nothing stored
     {"do": "store_drop"} {"do": "store_reset"}          stored, then the connection ended
     {"do": "store_delay", "seconds": N}   stored, the good answer N seconds later
+    {"do": "store_trickle", "seconds": N} stored, the good answer's bytes N seconds apart
+    {"do": "store_short"}                 stored, a Content-Length larger than the good answer
     {"do": "no_shard_id"} {"do": "invalid_json"} {"do": "empty"}   a broken 200, stored; with
                                           "stored": false not
 """
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 BROKEN_BODIES = {"no_shard_id": b'{"SequenceNumber":"49680418332609370529"}',
                  "invalid_json": b'{"ShardId":"shardId-000000000000","Sequen',
                  "empty": b""}
-STORING = {"store_drop", "store_reset", "store_delay"}
+STORING = {"store_drop", "store_reset", "store_delay", "store_trickle", "store_short"}
 NOT_STORING = {"ok", "error", "drop", "reset"}
 SERVICE_ERRORS = {500: "InternalFailure", 503: "ServiceUnavailable"}
 

@@ -174,6 +174,11 @@ class StrictKinesis:
             return Drop()
         if action.do in ("ok", "store_delay"):
             return self._json(200, good)
+        if action.do in ("store_trickle", "store_short"):
+            reply = self._json(200, good)
+            reply.byte_seconds = action.seconds
+            reply.missing = 10 if action.do == "store_short" else 0
+            return reply
         if action.do in BROKEN_BODIES:
             return Reply(200, BROKEN_BODIES[action.do], [("Content-Type", CONTENT_TYPE)])
         return Drop(reset=action.do.endswith("reset"))

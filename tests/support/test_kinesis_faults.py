@@ -47,6 +47,13 @@ class Misbehaviour(EndpointCase):
                 until(lambda: endpoint.requests()[0].outcome == do, "journal")
                 self.assertFalse(endpoint.requests()[0].replied)
 
+    def test_an_answer_of_the_wrong_length_and_one_that_trickles(self):
+        endpoint = self.start()
+        endpoint.faults.queue([{"do": "store_short"}, {"do": "store_trickle", "seconds": 0.001}])
+        for _ in range(2):  # botocore believes the short one too: it does not count the bytes
+            self.assertIn("ShardId", put(self.client(endpoint.url)))
+        self.assertEqual(len(endpoint.records()), 2)
+
     def test_broken_bodies(self):
         for do in ("no_shard_id", "invalid_json", "empty"):
             with self.subTest(do):
