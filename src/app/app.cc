@@ -157,12 +157,13 @@ int App::open_logs() {
   for (uint32_t id = 0; id < config_.system.workers; ++id) {
     workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, shared_));
   }
+  adopted_ = std::make_unique<AdoptedLogs>(io_, config_, registry_, shared_);
   auto opening = std::async(std::launch::async, [this]() -> Result<> {
     choose_key_seed();
     for (const auto& worker : workers_) {
       if (auto opened = worker->open_logs(interrupted_); !opened) return opened;
     }
-    return {};
+    return adopted_->open(interrupted_);
   });
   while (opening.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
     if (signals_.wait(kSignalPollMs / 10) == Order::kStop) interrupted_ = true;
@@ -180,7 +181,7 @@ int App::open_logs() {
 
 // That of the buffers, so that what is in them is known when it is sent again.
 void App::choose_key_seed() {
-  std::vector<std::string> directories;
+  std::vector<std::string> directories = adopted_->directories();
   for (const auto& worker : workers_) {
     for (std::string& directory : worker->log_directories()) {
       directories.push_back(std::move(directory));
@@ -190,7 +191,7 @@ void App::choose_key_seed() {
 }
 
 void App::tell_left_logs() {
-  std::vector<std::string> opened;
+  std::vector<std::string> opened = adopted_->directories();
   for (const auto& worker : workers_) {
     for (const auto& log : worker->logs()) {
       opened.push_back(log->settings().directory);
@@ -199,7 +200,7 @@ void App::tell_left_logs() {
   for (const std::string& directory : left_logs(files_, config_, opened)) {
     log::warn("app",
               "a buffer that no output uses: what is in it is not delivered; give an output "
-              "its id or path again, or workers its number",
+              "its id or path again",
               {{"directory", directory}});
   }
 }
@@ -231,13 +232,14 @@ void App::start_delivery() {
       housekeeping_.add(*log, worker->commits());
     }
   }
+  adopted_->start(outlets_, housekeeping_, workers_.front()->commits());
   housekeeping_.start();
   for (const auto& worker : workers_) {
     worker->start();
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      pools_.push_back(std::make_unique<flush::FlushPool>(io_, *worker->logs()[i], *outlets_[i],
-                                                          outlets_[i]->options.flush_thread_count,
-                                                          registry_));
+      pools_.push_back(std::make_unique<flush::FlushPool>(
+          io_, *worker->logs()[i], *outlets_[i], outlets_[i]->options.flush_thread_count,
+          registry_));
     }
   }
 }
@@ -245,6 +247,7 @@ void App::start_delivery() {
 int App::serve() {
   while (true) {
     const std::optional<Order> order = signals_.wait(kSignalPollMs);
+    adopted_->tend(housekeeping_);
     if (order == Order::kStop) {
       log::info("app", "stopping");
       return kExitFine;
@@ -253,19 +256,7 @@ int App::serve() {
     if (order == Order::kReload) {
       log::warn("app", "a running millrace does not read its configuration again; restart it");
     }
-    if (storage_failed()) {
-      log::error("app",
-                 "stopping, because the disk has failed; what is durable is delivered first");
-      return kExitDisk;
-    }
   }
-}
-
-bool App::storage_failed() const {
-  return std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
-    return std::any_of(worker->logs().begin(), worker->logs().end(),
-                       [](const auto& log) { return log->failed(); });
-  });
 }
 
 size_t App::flush() {

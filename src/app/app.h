@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "app/adopted_logs.h"
 #include "app/signals.h"
 #include "app/worker.h"
 #include "buffer/housekeeping.h"
@@ -52,7 +53,6 @@ class App {
   Result<> open_control_socket();
   void start_delivery();
   int serve();
-  bool storage_failed() const;
   void stop(uint64_t timeout_ms);
   bool drain(uint64_t deadline_ms);
   uint64_t undelivered() const;
@@ -77,6 +77,7 @@ class App {
   std::vector<std::unique_ptr<flush::Outlet>> outlets_;   // the same
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint16_t> ports_;  // by source
+  std::unique_ptr<AdoptedLogs> adopted_;
   buffer::Housekeeping housekeeping_;
   std::vector<std::unique_ptr<flush::FlushPool>> pools_;
   std::unique_ptr<admin::ControlSocket> control_;

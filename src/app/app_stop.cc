@@ -17,9 +17,8 @@ namespace {
 
 constexpr uint64_t kDrainPollMs = 20;
 
-admin::OutputWorkerStatus worker_status(const buffer::Log& log) {
-  const buffer::LogStatus now = log.status();
-  return admin::OutputWorkerStatus{.worker = log.settings().worker_id,
+admin::OutputWorkerStatus worker_status(uint32_t worker, const buffer::LogStatus& now) {
+  return admin::OutputWorkerStatus{.worker = worker,
                                    .staged_chunks = now.staged_chunks,
                                    .queued_chunks = now.queue.queued + now.queue.dead_letters,
                                    .in_flight = now.queue.in_flight,
@@ -27,9 +26,10 @@ admin::OutputWorkerStatus worker_status(const buffer::Log& log) {
                                    .queued_bytes = now.queue.bytes,
                                    .segments = now.segments,
                                    .disk_bytes = now.disk_bytes,
-                                   .state = now.failed ? "failed"
-                                            : now.full ? "full"
-                                                       : "ok",
+                                   .state = now.refusing   ? "refusing"
+                                            : now.full     ? "full"
+                                            : now.degraded ? "degraded"
+                                                           : "ok",
                                    .last_error = now.last_error};
 }
 
@@ -68,6 +68,7 @@ void App::stop(uint64_t timeout_ms) {
   for (const auto& pool : pools_) {
     pool->stop(cut_short);
   }
+  adopted_->stop(cut_short);
   control_.reset();
   for (const auto& worker : workers_) {
     worker->stop();
@@ -81,11 +82,13 @@ void App::stop(uint64_t timeout_ms) {
 bool App::drain(uint64_t deadline_ms) {
   while (clock_.running_ms() < deadline_ms) {
     size_t due = 0;
-    for (const auto& worker : workers_) {
-      for (size_t i = 0; i < outputs_.size(); ++i) {
-        const buffer::ChunkQueue::Counts counts = worker->logs()[i]->queue().counts();
-        due += (outlets_[i]->gate.status().hopeless ? 0 : counts.due) + counts.in_flight;
-      }
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const bool hopeless = outlets_[i]->gate.status().hopeless;
+      const auto add = [&](const buffer::ChunkQueue::Counts& counts) {
+        due += (hopeless ? 0 : counts.due) + counts.in_flight;
+      };
+      for (const auto& worker : workers_) add(worker->logs()[i]->queue().counts());
+      for (const AdoptedLogs::Status& adopted : adopted_->status(i)) add(adopted.log.queue);
     }
     if (due == 0) return true;
     signals_.wait(kDrainPollMs);  // a second order changes nothing: the deadline holds
@@ -94,7 +97,8 @@ bool App::drain(uint64_t deadline_ms) {
 }
 
 uint64_t App::undelivered() const {
-  uint64_t chunks = 0;
+  const buffer::ChunkQueue::Counts adopted = adopted_->counts();
+  uint64_t chunks = adopted.queued + adopted.dead_letters + adopted.in_flight;
   for (const auto& worker : workers_) {
     for (const auto& log : worker->logs()) {
       const buffer::LogStatus status = log->status();
@@ -133,7 +137,10 @@ std::string App::status_json() const {
                                            : "kinesis_aggregation"};
     if (matched) output.breaker = breaker_status(outlets_[i]->gate.status());
     for (const auto& worker : workers_) {
-      output.workers.push_back(worker_status(*worker->logs()[i]));
+      output.workers.push_back(worker_status(worker->id(), worker->logs()[i]->status()));
+    }
+    for (const AdoptedLogs::Status& adopted : adopted_->status(i)) {
+      output.workers.push_back(worker_status(adopted.worker, adopted.log));
     }
     status.outputs.push_back(std::move(output));
   }

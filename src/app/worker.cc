@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 
+#include "app/log_places.h"
 #include "base/check.h"
 
 namespace millrace::app {
@@ -14,13 +15,6 @@ namespace {
 
 constexpr uint64_t kTickMs = 100;
 constexpr auto kPollEvery = std::chrono::milliseconds(5);
-constexpr const char* kUnmatchedId = "unmatched";
-
-std::string log_directory(const config::System& system, const config::Match& match,
-                          uint32_t worker) {
-  if (!match.buffer.path.empty()) return fmt::format("{}/worker{}", match.buffer.path, worker);
-  return fmt::format("{}/worker{}/{}/buffer", system.root_dir, worker, match.id);
-}
 
 }  // namespace
 
@@ -37,12 +31,9 @@ Worker::~Worker() { stop(); }
 
 std::vector<std::string> Worker::log_directories() const {
   std::vector<std::string> directories;
-  for (const config::Match& match : config_.matches) {
-    directories.push_back(log_directory(config_.system, match, id_));
-  }
-  if (config_.system.unmatched == config::Unmatched::kDead) {
-    directories.push_back(
-        fmt::format("{}/worker{}/{}/buffer", config_.system.root_dir, id_, kUnmatchedId));
+  const bool unmatched = config_.system.unmatched == config::Unmatched::kDead;
+  for (size_t i = 0; i < config_.matches.size() + (unmatched ? 1 : 0); ++i) {
+    directories.push_back(log_directory(config_, i, id_));
   }
   return directories;
 }
@@ -50,11 +41,11 @@ std::vector<std::string> Worker::log_directories() const {
 Result<> Worker::open_logs(const std::atomic<bool>& interrupted) {
   for (const std::string& directory : log_directories()) {
     const size_t at = logs_.size();
-    const bool matched = at < config_.matches.size();
-    auto opened = open_log(
-        directory, matched ? config_.matches[at].id : kUnmatchedId,
-        matched ? config_.matches[at].buffer.total_limit_size : config::Buffer{}.total_limit_size,
-        interrupted);
+    auto opened =
+        open_log(directory, output_id(config_, at),
+                 at < config_.matches.size() ? config_.matches[at].buffer.total_limit_size
+                                             : config::Buffer{}.total_limit_size,
+                 interrupted);
     if (!opened) return opened;
   }
   return build_ingest();

@@ -62,7 +62,7 @@ struct StagedChunk {
 };
 
 /// Why a chunk that was meant to be delivered is put into dead/ instead.
-enum class GiveUp : uint8_t { kNone, kRefused, kRetryLimit };
+enum class GiveUp : uint8_t { kNone, kRefused, kRetryLimit, kByHand };
 
 struct QueuedChunk {
   uint64_t seq = 0;

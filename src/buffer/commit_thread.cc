@@ -21,11 +21,11 @@ std::vector<CommitThread::Completion> CommitThread::take_completions() {
   return std::exchange(completions_, {});
 }
 
-void CommitThread::spare_ready() {
+void CommitThread::retry_waiting() {
   const std::lock_guard lock(mutex_);
-  while (!stalled_.empty()) {
-    jobs_.push_back(std::move(stalled_.front()));
-    stalled_.pop_front();
+  while (!waiting_.empty()) {
+    jobs_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
   }
   wake_.notify_one();
 }
@@ -50,12 +50,11 @@ void CommitThread::run() {
     lock.unlock();
     const LogWriter::Outcome outcome = job.target->commit(*job.batch);
     lock.lock();
-    if (outcome == LogWriter::Outcome::kNoSpare) {
-      stalled_.push_back(std::move(job));
+    if (outcome != LogWriter::Outcome::kDurable) {
+      waiting_.push_back(std::move(job));
       continue;
     }
-    completions_.push_back(
-        Completion{job.target, std::move(job.batch), outcome == LogWriter::Outcome::kDurable});
+    completions_.push_back(Completion{job.target, std::move(job.batch)});
     lock.unlock();
     notify_();
     lock.lock();

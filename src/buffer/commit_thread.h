@@ -2,9 +2,9 @@
 #pragma once
 
 // CommitThread: makes the batches of a worker's logs durable, in the order they come, one commit at
-// a time. A batch that waits for a spare lets the others pass. Does not build batches. Invariant:
+// a time. A batch that waits for a spare, or for a disk that refuses it, lets the others pass. Does not build batches. Invariant:
 // at most one batch of a log is here (the log submits the next one only after the completion).
-// submit() and take_completions(): loop thread; spare_ready(): any thread. The targets must outlive
+// submit() and take_completions(): loop thread; retry_waiting(): any thread. The targets must outlive
 // it.
 
 #include <condition_variable>
@@ -32,8 +32,7 @@ class CommitThread {
  public:
   struct Completion {
     CommitTarget* target = nullptr;
-    std::unique_ptr<Batch> batch;
-    bool durable = false;
+    std::unique_ptr<Batch> batch;  // durable
   };
 
   /// `notify` wakes the loop: completions wait to be taken. Called on the commit thread.
@@ -42,7 +41,8 @@ class CommitThread {
 
   void submit(CommitTarget& target, std::unique_ptr<Batch> batch);
   std::vector<Completion> take_completions();
-  void spare_ready();
+  /// What waits is tried again.
+  void retry_waiting();
   /// Ends the thread after the batch in hand; what waits is never written.
   void stop();
 
@@ -59,7 +59,7 @@ class CommitThread {
   std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
   std::deque<Job> jobs_;
-  std::deque<Job> stalled_;  // wait for a spare
+  std::deque<Job> waiting_;
   std::vector<Completion> completions_;
   bool stopping_ = false;
   std::thread thread_;

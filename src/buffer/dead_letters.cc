@@ -10,21 +10,6 @@
 namespace millrace::buffer {
 namespace {
 
-// Temporary name, sync, rename: a file under its final name is whole.
-Result<> write_file(io::FileSystem& files, const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".tmp";
-  auto there = files.exists(temporary);
-  if (!there) return tl::unexpected(there.error());
-  if (*there) {
-    if (auto gone = files.unlink(temporary); !gone) return gone;
-  }
-  auto file = files.open(temporary, io::OpenMode::kCreate);
-  if (!file) return tl::unexpected(file.error());
-  if (auto written = (*file)->pwrite(bytes, 0); !written) return written;
-  if (auto synced = (*file)->fdatasync(); !synced) return synced;
-  return files.rename(temporary, path);
-}
-
 std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
                         const std::string& output) {
   const OpenPayload& open = loaded.seal.open;
@@ -55,6 +40,7 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
 const char* dead_letter_reason(const QueuedChunk& chunk) {
   if (chunk.give_up == GiveUp::kRefused) return "refused";
   if (chunk.give_up == GiveUp::kRetryLimit) return "retry_limit";
+  if (chunk.give_up == GiveUp::kByHand) return "by_hand";
   switch (chunk.dead_reason) {
     case DeadReason::kUnmatched:
       return "unmatched";
@@ -81,8 +67,10 @@ Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directo
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
                         const LoadedChunk& loaded, const std::string& output) {
   const std::string at = names.directory + "/";
-  if (auto written = write_file(files, at + names.delivery, loaded.bytes); !written) return written;
-  if (auto written = write_file(files, at + names.description, description(chunk, loaded, output));
+  if (auto written = io::write_whole(files, at + names.delivery, loaded.bytes); !written)
+    return written;
+  if (auto written =
+          io::write_whole(files, at + names.description, description(chunk, loaded, output));
       !written) {
     return written;
   }

@@ -49,9 +49,15 @@ void Housekeeping::run() {
   }
 }
 
+void Housekeeping::remove(const Log& log) {
+  const std::lock_guard lock(round_mutex_);
+  std::erase_if(wards_, [&](const Ward& ward) { return ward.log == &log; });
+}
+
 void Housekeeping::round() {
+  const std::lock_guard lock(round_mutex_);
   for (const Ward& ward : wards_) {
-    if (ward.log->tend()) ward.commits->spare_ready();
+    if (ward.log->tend()) ward.commits->retry_waiting();
   }
 }
 

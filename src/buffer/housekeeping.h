@@ -3,8 +3,8 @@
 
 // Housekeeping: the one thread that makes spares, cuts and removes segments, syncs position files
 // and writes dead letters, for all logs in turn, five times a second and when it is woken.
-// Invariant: it touches a log only between start() and stop(). wake(): any thread.
-// The logs and commit threads must outlive it.
+// Invariant: it touches a log only between start() and stop(), and never after remove().
+// wake(): any thread. Logs that were not removed, and the commit threads, must outlive it.
 
 #include <condition_variable>
 #include <mutex>
@@ -23,6 +23,8 @@ class Housekeeping {
   /// Before start().
   void add(Log& log, CommitThread& commits);
   void start();
+  /// `log` is left alone from now on; waits for the round under way.
+  void remove(const Log& log);
   void wake();
   /// Ends the thread and does one last round, so that all lines are durable.
   void stop();
@@ -36,6 +38,7 @@ class Housekeeping {
   void run();
   void round();
 
+  std::mutex round_mutex_;  // guards wards_, held for a whole round
   std::vector<Ward> wards_;
   std::mutex mutex_;  // guards the two below
   std::condition_variable wake_;

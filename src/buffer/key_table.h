@@ -41,6 +41,7 @@ class KeyTable {
   explicit KeyTable(uint64_t window_ms, size_t entries_max = kEntriesMax);
 
   bool on() const { return window_ms_ > 0; }
+  uint64_t window_ms() const { return window_ms_; }
 
   /// True if `key` is durable in all of `logs`. Changes nothing.
   bool is_durable(const RequestKey& key, LogBits logs) const;

@@ -68,6 +68,9 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   if (!recovered) return tl::unexpected(recovered.error());
   crc_ = LogCrc::of(recovered->header.uuid);
   position_ = std::move(recovered->position);
+  side_files_ = std::make_unique<SideFileSet>(
+      io_, settings_.directory, recovered->header.uuid,
+      settings_.keys == nullptr ? 0 : settings_.keys->window_ms(), std::move(recovered->side_files));
   appender_ =
       std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);
   writer_ = std::make_unique<LogWriter>(io_, settings_.directory, recovered->header,
@@ -89,19 +92,8 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   return {};
 }
 
-void Log::fail_with(const Error& error, const char* what) {
-  failed_ = true;
-  {
-    const std::lock_guard lock(mutex_);
-    last_error_ = error.message;
-  }
-  log::error(
-      "buffer", what,
-      {{"output", settings_.output_id}, {"worker", settings_.worker_id}, {"error", error.message}});
-}
-
 Room Log::room(uint64_t bytes) const {
-  if (failed_) return Room::kFailed;
+  if (refusing_) return Room::kRefusing;
   const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
   // A commit that waits for a spare on a full disk: what comes now would only pile up in memory.
@@ -111,48 +103,42 @@ Room Log::room(uint64_t bytes) const {
   return Room::kYes;
 }
 
-void Log::submit(CommitThread& commits) {
-  if (commit_under_way_ || failed_ || !appender_->has_batch()) return;
+std::unique_ptr<Batch> Log::next_commit() {
+  if (commit_under_way_ || !appender_->has_batch()) return nullptr;
   std::unique_ptr<Batch> batch = appender_->close_batch();
   unfinished_bytes_ += batch->body_bytes;
   committing_seals_ = batch->sealed.size();
+  committing_bytes_ = batch->bytes();
   commit_under_way_ = true;
-  commits.submit(*this, std::move(batch));
-}
-
-std::unique_ptr<Batch> Log::give_up_batch() {
-  CHECK(failed_);
-  std::unique_ptr<Batch> batch = appender_->close_batch();
-  decide_keys(*batch, false);
   return batch;
 }
 
-// What waits for a key is told only when the log knows the outcome.
-void Log::decide_keys(const Batch& batch, bool durable) {
-  if (settings_.keys == nullptr) return;
-  for (const RequestKey& key : batch.keys) {
-    durable ? settings_.keys->durable(key, settings_.key_bit)
-            : settings_.keys->failed(key, settings_.key_bit);
-  }
+void Log::submit(CommitThread& commits) {
+  if (auto batch = next_commit()) commits.submit(*this, std::move(batch));
 }
 
-void Log::completed(const Batch& batch, bool durable) {
+uint64_t Log::stuck_bytes() const {
+  if (!refusing_) return 0;
+  return (commit_under_way_ ? committing_bytes_ : 0) + appender_->open_batch_bytes();
+}
+
+void Log::completed(const Batch& batch) {
   CHECK(commit_under_way_);
   commit_under_way_ = false;
-  if (durable) committing_seals_ = 0;
+  committing_seals_ = 0;
   last_commit_ms_ = io_.clock.running_ms();
-  proved_ = durable && batch.ends_with_pad;
+  proved_ = batch.ends_with_pad;
   publish_counts();
 }
 
 bool Log::wants_pad() const {
-  return !proved_ && !commit_under_way_ && !failed_ && !appender_->has_batch() &&
+  return !proved_ && !commit_under_way_ && !appender_->has_batch() &&
          io_.clock.running_ms() - last_commit_ms_ >= kPadAfterMs;
 }
 
 void Log::when_room(std::function<void()> wake) {
   clients_waited_ms_ = io_.clock.running_ms();
-  if (!clients_wait_.exchange(true)) {
+  if (!clients_wait_.exchange(true) && !refusing_) {
     log::warn("buffer", "the buffer is full; clients wait until chunks are delivered",
               {{"output", settings_.output_id},
                {"worker", settings_.worker_id},
@@ -171,36 +157,20 @@ void Log::publish_counts() {
   }
 }
 
-LogWriter::Outcome Log::commit(Batch& batch) {
-  const LogWriter::Outcome outcome = writer_->commit(batch);
-  if (outcome == LogWriter::Outcome::kFailed) {
-    fail_with(writer_->error(), "the disk refused a commit; nothing more is stored or acked");
-    decide_keys(batch, false);
-  }
-  if (outcome == LogWriter::Outcome::kDurable) {
-    for (QueuedChunk& chunk : batch.sealed) {
-      chunk.shares = segments_.resolve(chunk.shares);
-      queue_.add(std::move(chunk));
-    }
-    batch.sealed.clear();
-    decide_keys(batch, true);
-  }
-  return outcome;
-}
-
 ChunkReader Log::make_reader() const {
   return ChunkReader(io_.files, settings_.directory, segments_, crc_);
 }
 
 void Log::finish(const QueuedChunk& chunk, Finish outcome) {
-  auto written = position_->finish(outcome, chunk, io_.clock.wall_us() / 1000);
-  if (!written) {
-    fail_with(written.error(), "the position file cannot be written; chunks may be repeated");
-  }
+  tell_position(position_->finish(outcome, chunk, io_.clock.wall_us() / 1000));
   segments_.release(chunk.shares);
   queue_.finished(chunk);
   CHECK(unfinished_bytes_ >= chunk.body_bytes);
   unfinished_bytes_ -= chunk.body_bytes;
+  wake_waiting();
+}
+
+void Log::wake_waiting() {
   std::function<void()> wake;
   {
     const std::lock_guard lock(mutex_);
@@ -217,14 +187,12 @@ void Log::note_attempt(QueuedChunk& chunk) {
   if (position_->free_slots() < 2 * unfinished + 4096) return;  // slots are kept for finishing
   chunk.attempt_line_ms = now;
   const uint64_t elapsed = chunk.elapsed_before_ms + (now - chunk.first_failure_ms);
-  if (auto written = position_->attempt(chunk, elapsed); !written) {
-    fail_with(written.error(), "the position file cannot be written; chunks may be repeated");
-  }
+  tell_position(position_->attempt(chunk, elapsed));
 }
 
 void Log::note_delivery(const std::string& error) {
   const std::lock_guard lock(mutex_);
-  if (!failed_) last_error_ = error;
+  if (!degraded()) last_error_ = error;
 }
 
 LogStatus Log::status() const {
@@ -234,7 +202,8 @@ LogStatus Log::status() const {
                    .unfinished_bytes = unfinished_bytes_,
                    .segments = segments_.count(),
                    .disk_bytes = segments_.disk_bytes() + spares_.disk_bytes(),
-                   .failed = failed_,
+                   .refusing = refusing_,
+                   .degraded = degraded(),
                    .full = disk_full_ || clients_wait_,
                    .last_error = {}};
   const std::lock_guard lock(mutex_);

@@ -36,7 +36,7 @@ struct LogSettings {
 enum class Room {
   kYes,
   kFull,    // total_limit_bytes is reached, or the disk has no room for a spare
-  kFailed,  // the disk has refused a commit: nothing is stored any more
+  kRefusing,  // the disk refuses commits; it is tried again every few seconds
 };
 
 struct LogStatus {
@@ -46,7 +46,8 @@ struct LogStatus {
   uint64_t unfinished_bytes = 0;
   size_t segments = 0;
   uint64_t disk_bytes = 0;
-  bool failed = false;
+  bool refusing = false;  // nothing is stored; what is durable is delivered
+  bool degraded = false;  // a write or sync failed in the last ten minutes
   bool full = false;
   std::string last_error;
 };
@@ -65,13 +66,16 @@ class Log : public CommitTarget {
   Room room(uint64_t bytes) const;
   Appender& appender() { return *appender_; }
   const Appender& appender() const { return *appender_; }
-  /// Hands the open batch to the commit thread unless one of this log is there already.
+  /// The open batch, to be committed; then completed() follows. Null: there is none, or another of
+  /// this log is under way.
+  std::unique_ptr<Batch> next_commit();
+  /// Hands the next commit, if there is one, to the commit thread.
   void submit(CommitThread& commits);
-  /// The open batch of a log that has failed: it is never written.
-  std::unique_ptr<Batch> give_up_batch();
-  /// The batch came back. Frees its memory when it goes.
-  void completed(const Batch& batch, bool durable);
+  /// The batch came back durable. Frees its memory when it goes.
+  void completed(const Batch& batch);
   bool commit_under_way() const { return commit_under_way_; }
+  /// Bytes in memory that wait for a refusing log.
+  uint64_t stuck_bytes() const;
   /// True if a second has passed since the last commit and that one is not proved by a PAD.
   bool wants_pad() const;
   /// Somebody has to wait for room. Once: `wake` is called (on any thread) when it may have come.
@@ -94,22 +98,30 @@ class Log : public CommitTarget {
   /// Drops the oldest queued chunk that nobody holds. False if there is none.
   bool drop_oldest();
 
-  // --- Housekeeping thread: one round of everything that is due. True if a spare is there.
+  // --- Housekeeping thread: one round of everything that is due. True if a commit that waits
+  // may be tried again.
   bool tend();
 
   // --- Any thread.
   LogStatus status() const;
-  bool failed() const { return failed_; }
+  bool refusing() const { return refusing_; }
 
  private:
   Log(io::Io io, LogSettings settings, BlockPool& pool, metrics::Registry& registry,
       std::unique_ptr<io::FileLock> lock);
   Result<> recover(BlockPool& pool, const std::atomic<bool>& interrupted);
-  void decide_keys(const Batch& batch, bool durable);
-  void fail_with(const Error& error, const char* what);
+  void durable_now(Batch& batch);
+  void tell_commit(LogWriter::Outcome outcome);
+  void tell_position(const Result<>& done);
+  void disk_failed(const Error& error);
+  bool degraded() const;
+  void wake_waiting();
   void tend_spare();
   void tend_left_segments();
+  bool finish_segment(const Segment& segment);
+  void write_side_file(const Segment& segment, bool last_chance);
   void tend_position();
+  bool sync_position();
   void tend_dead_letters();
   void tend_removals();
   Result<> remove_segment(const Segment& segment);
@@ -126,6 +138,7 @@ class Log : public CommitTarget {
   metrics::Cells& housekeeping_cells_;
   metrics::Cells& loop_cells_;
   std::unique_ptr<PositionFile> position_;
+  std::unique_ptr<SideFileSet> side_files_;  // housekeeping thread
   std::unique_ptr<LogWriter> writer_;
   std::unique_ptr<Appender> appender_;
   std::unique_ptr<ChunkReader> dead_reader_;
@@ -133,11 +146,15 @@ class Log : public CommitTarget {
   // Loop thread.
   bool commit_under_way_ = false;
   size_t committing_seals_ = 0;     // chunks whose SEAL is in the commit under way
+  uint64_t committing_bytes_ = 0;   // of the batch that is under way
   uint64_t clients_waited_ms_ = 0;  // when somebody last waited for room
   bool proved_ = true;
   uint64_t last_commit_ms_ = 0;
 
+  uint64_t fail_overs_told_ = 0;  // commit thread
+
   // Housekeeping thread.
+  uint64_t position_retry_ms_ = 0;
   uint64_t spare_number_ = 0;
   uint64_t spare_retry_ms_ = 0;
   LoadedChunk loaded_;
@@ -145,7 +162,9 @@ class Log : public CommitTarget {
   std::atomic<uint64_t> unfinished_bytes_{0};
   std::atomic<size_t> staged_chunks_{0};
   std::atomic<uint64_t> staged_bytes_{0};
-  std::atomic<bool> failed_{false};
+  std::atomic<bool> refusing_{false};
+  std::atomic<bool> position_failing_{false};
+  std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
   std::atomic<bool> disk_full_{false};
   std::atomic<bool> clients_wait_{false};  // for room, now or a moment ago
   mutable std::mutex mutex_;               // guards the two below

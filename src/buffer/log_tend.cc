@@ -13,6 +13,8 @@ namespace {
 using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
+constexpr uint64_t kPositionRetryMs = 1000;
+constexpr int kLeftSegmentsARound = 8;  // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
 Metric dead_letter_metric(const QueuedChunk& chunk) {
@@ -39,12 +41,12 @@ bool Log::tend() {
   tend_dead_letters();
   tend_removals();
   tend_gauges();
-  return spares_.filled();
+  return spares_.filled() || refusing_;
 }
 
 void Log::tend_spare() {
   const uint64_t wanted = spares_.wanted();
-  if (failed_ || spares_.filled() || (wanted == 0 && !writer_->wants_spare())) return;
+  if (spares_.filled() || (wanted == 0 && !writer_->wants_spare())) return;
   const uint64_t now = io_.clock.running_ms();
   if (now < spare_retry_ms_) return;
   auto spare = make_spare(io_.files, settings_.directory, ++spare_number_, writer_->next_capacity(),
@@ -56,36 +58,48 @@ void Log::tend_spare() {
                {{"output", settings_.output_id}, {"error", spare.error().message}});
     return;
   }
-  if (disk_full_.exchange(false)) {
-    std::function<void()> wake;
-    {
-      const std::lock_guard lock(mutex_);
-      wake = std::exchange(wake_, nullptr);
-    }
-    if (wake) wake();
-  }
+  if (disk_full_.exchange(false)) wake_waiting();
   spares_.put(std::move(*spare));
 }
 
 // A segment that was left is cut to its end and synced, so that its successor never depends on it.
 void Log::tend_left_segments() {
-  while (const std::optional<Segment> segment = segments_.next_unfinished()) {
-    const uint64_t bytes = kSegmentHeaderBytes + (segment->end_lsn - segment->base_lsn);
-    auto file = io_.files.open(settings_.directory + "/" + segment->name, io::OpenMode::kReadWrite);
-    Result<> done;
-    if (!file) {
-      done = tl::unexpected(file.error());
-    } else if (segment->file_bytes > bytes) {
-      done = (*file)->truncate(bytes);
-    }
-    if (done) done = (*file)->fsync();
-    if (!done) {
-      log::warn("buffer", "a segment cannot be cut to its end; tried again",
-                {{"file", segment->name}, {"error", done.error().message}});
-      return;
-    }
-    segments_.mark_finished(*segment, std::min(bytes, segment->file_bytes));
+  for (int done = 0; done < kLeftSegmentsARound; ++done) {
+    const std::optional<Segment> segment = segments_.next_unfinished();
+    if (!segment || !finish_segment(*segment)) return;
+    write_side_file(*segment, false);
   }
+}
+
+bool Log::finish_segment(const Segment& segment) {
+  const uint64_t bytes = kSegmentHeaderBytes + (segment.end_lsn - segment.base_lsn);
+  auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kReadWrite);
+  Result<> done;
+  if (!file) {
+    done = tl::unexpected(file.error());
+  } else if (segment.file_bytes > bytes) {
+    done = (*file)->truncate(bytes);
+  }
+  if (done) done = (*file)->fsync();
+  if (!done) {
+    log::warn("buffer", "a segment cannot be cut to its end; tried again",
+              {{"file", segment.name}, {"error", done.error().message}});
+    return false;
+  }
+  segments_.mark_finished(segment, std::min(bytes, segment.file_bytes));
+  return true;
+}
+
+// One that cannot be written is tried again before its segment goes. It holds up nothing: what its
+// keys are for is rare, and a full disk is not.
+void Log::write_side_file(const Segment& segment, bool last_chance) {
+  size_t keys = 0;
+  auto written = side_files_->write(segment, keys);
+  if (written || !last_chance) return;
+  housekeeping_cells_.add(Metric::kKeysLost, keys);
+  log::warn("buffer", "the request keys of a segment are lost; a message sent again after a "
+                      "restart may be stored twice",
+            {{"output", settings_.output_id}, {"keys", keys}, {"error", written.error().message}});
 }
 
 void Log::tend_position() {
@@ -96,10 +110,7 @@ void Log::tend_position() {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }
-  if (auto synced = position_->sync(); !synced && !failed_) {
-    fail_with(synced.error(), "the position file cannot be synced; chunks may be repeated");
-  }
-  if (failed_) return;
+  if (!sync_position()) return;
   auto compacted = position_->compact(
       segments_.first_lsn(),
       [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },
@@ -108,6 +119,20 @@ void Log::tend_position() {
     log::warn("buffer", "the position file cannot be rewritten; tried again",
               {{"output", settings_.output_id}, {"error", compacted.error().message}});
   }
+}
+
+// True if every line is durable. A disk that fails is asked once a second.
+bool Log::sync_position() {
+  const uint64_t now = io_.clock.running_ms();
+  if (position_failing_ && now < position_retry_ms_) return false;
+  position_retry_ms_ = now + kPositionRetryMs;
+  auto synced = position_->sync();
+  tell_position(synced);
+  if (synced && position_failing_.exchange(false)) {
+    log::warn("buffer", "the position file is written again",
+              {{"output", settings_.output_id}, {"worker", settings_.worker_id}});
+  }
+  return synced.has_value();
 }
 
 void Log::tend_dead_letters() {
@@ -137,7 +162,7 @@ void Log::tend_dead_letters() {
 }
 
 void Log::tend_removals() {
-  if (failed_) return;
+  if (position_failing_) return;
   bool removed = false;
   while (const std::optional<Segment> segment = segments_.next_removable()) {
     if (auto gone = remove_segment(*segment); !gone) {
@@ -147,6 +172,7 @@ void Log::tend_removals() {
     }
     removed = true;
   }
+  side_files_->tend(segments_);
   if (!removed) return;
   if (auto synced = io_.files.sync_directory(settings_.directory); !synced) {
     log::warn("buffer", "the buffer's directory cannot be synced",
@@ -156,9 +182,11 @@ void Log::tend_removals() {
 
 // The lines of its chunks and the line G are durable before the file goes.
 Result<> Log::remove_segment(const Segment& segment) {
+  write_side_file(segment, true);
   auto written = position_->removed(segment.base_lsn, segment.epoch, segment.end_lsn,
                                     io_.clock.wall_us() / 1000);
   if (written) written = position_->sync();
+  tell_position(written);
   if (!written) return written;
   const std::string path = settings_.directory + "/" + segment.name;
   if (segment.damaged) {
@@ -201,6 +229,8 @@ void Log::tend_gauges() {
   housekeeping_cells_.set(Metric::kInFlightChunks, now.queue.in_flight);
   housekeeping_cells_.set(Metric::kSegments, now.segments);
   housekeeping_cells_.set(Metric::kDiskBytes, now.disk_bytes);
+  housekeeping_cells_.set(Metric::kRefusingLogs, now.refusing ? 1 : 0);
+  housekeeping_cells_.set(Metric::kDegradedLogs, now.degraded ? 1 : 0);
 }
 
 }  // namespace millrace::buffer

@@ -11,6 +11,9 @@ namespace {
 
 using metrics::Metric;
 
+// Numbers of spares that housekeeping never reaches.
+constexpr uint64_t kFailOverSpare = 1ULL << 32;
+
 }  // namespace
 
 LogWriter::LogWriter(io::Io io, std::string directory, SegmentHeader header,
@@ -31,28 +34,26 @@ LogWriter::LogWriter(io::Io io, std::string directory, SegmentHeader header,
 }
 
 LogWriter::Outcome LogWriter::commit(Batch& batch) {
-  CHECK(!failed_ && batch.start_lsn() == durable_end() && !batch.group_headers.empty());
+  CHECK(batch.start_lsn() == durable_end() && !batch.group_headers.empty());
   const auto begun = std::chrono::steady_clock::now();
   const uint64_t end = round_up(batch.end_lsn(), kBlockBytes);
   const uint64_t file_end = kSegmentHeaderBytes + (end - header_.base_lsn);
-  Result<> done;
-  if (file_end <= capacity_) {
-    batch.stamp(crc_, header_.epoch);
-    done = append(batch);
+  if (active_ == nullptr) {
+    if (io_.clock.running_ms() < next_probe_ms_) return Outcome::kRefusing;
+    if (fail_over(batch, error_) != Outcome::kDurable) return Outcome::kRefusing;
   } else {
-    std::optional<Spare> spare = spares_.take();
-    if (!spare) {
-      spares_.want(kSegmentHeaderBytes + (end - batch.start_lsn()));
-      return Outcome::kNoSpare;
+    Result<> done;
+    if (file_end <= capacity_) {
+      done = append(batch);
+    } else {
+      std::optional<Spare> spare = spares_.take();
+      if (!spare) {
+        spares_.want(kSegmentHeaderBytes + (end - batch.start_lsn()));
+        return Outcome::kNoSpare;
+      }
+      done = begin_segment(batch, std::move(*spare));
     }
-    batch.stamp(crc_, header_.epoch);
-    done = roll(batch, std::move(*spare));
-  }
-  if (!done) {
-    failed_ = true;
-    error_ = done.error();
-    cells_.add(Metric::kCommitFailures);
-    return Outcome::kFailed;
+    if (!done && fail_over(batch, done.error()) != Outcome::kDurable) return Outcome::kRefusing;
   }
   segments_.add_commit(end, batch.frame_bytes);
   durable_end_.store(end, std::memory_order_release);
@@ -67,28 +68,68 @@ LogWriter::Outcome LogWriter::commit(Batch& batch) {
 Result<> LogWriter::append(Batch& batch) {
   const uint64_t offset = kSegmentHeaderBytes + (batch.start_lsn() - header_.base_lsn);
   CHECK(offset % kBlockBytes == 0);
+  batch.stamp(crc_, header_.epoch);
   if (auto written = active_->pwritev(batch.content(), offset); !written) return written;
   return active_->fdatasync();
 }
 
-Result<> LogWriter::roll(Batch& batch, Spare spare) {
+// The batch as the first commit of a new segment. A spare that was written to and has not become a
+// segment is never kept; if it cannot be unlinked, the next start finds a segment whose place a
+// later one has.
+Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
   SegmentHeader header = header_;
   header.base_lsn = batch.start_lsn();
   header.created_us = io_.clock.wall_us();
   header.capacity = spare.capacity;
+  batch.stamp(crc_, header.epoch);
   auto published = publish_segment(io_.files, directory_, spare, header, batch.content());
-  if (!published) return published;
+  if (!published) {
+    (void)io_.files.unlink(spare.path);
+    return published;
+  }
   segments_.add(Segment{.base_lsn = header.base_lsn,
                         .epoch = header.epoch,
                         .name = segment_name(header.epoch, header.base_lsn),
                         .end_lsn = header.base_lsn,
                         .file_bytes = spare.capacity});
-  header_ = header;
+  header_ = std::move(header);
   active_ = std::move(spare.file);
   capacity_ = spare.capacity;
-  active_base_ = header.base_lsn;
+  active_base_ = header_.base_lsn;
   cells_.add(Metric::kRolls);
   return {};
+}
+
+// The bytes of the commit may be on disk, in part or not at all, whatever a read shows: they are
+// written again before anything relies on them.
+LogWriter::Outcome LogWriter::fail_over(Batch& batch, const Error& cause) {
+  error_ = cause;
+  active_.reset();
+  cells_.add(Metric::kCommitFailures);
+  auto done = write_elsewhere(batch);
+  if (done) {
+    ++fail_overs_;
+    cells_.add(Metric::kFailOvers);
+    return Outcome::kDurable;
+  }
+  error_ = done.error();
+  next_probe_ms_ = io_.clock.running_ms() +
+                   (error_.kind == ErrorKind::kNoSpace ? kProbeFullEveryMs : kProbeEveryMs);
+  return Outcome::kRefusing;
+}
+
+Result<> LogWriter::write_elsewhere(Batch& batch) {
+  if (header_.epoch >= kEpochMax) {
+    return fail(ErrorKind::kInvalid, directory_ + ": all epochs are used; deliver what is queued, "
+                                                  "then move the directory away");
+  }
+  ++header_.epoch;  // also if this fails: what it leaves behind is never mistaken for the next
+  const uint64_t needed =
+      kSegmentHeaderBytes + round_up(batch.end_lsn(), kBlockBytes) - batch.start_lsn();
+  auto spare = make_spare(io_.files, directory_, kFailOverSpare + header_.epoch,
+                          kFirstSegmentBytes, needed);
+  if (!spare) return tl::unexpected(spare.error());
+  return begin_segment(batch, std::move(*spare));
 }
 
 void LogWriter::count(const Batch& batch, uint64_t end) {

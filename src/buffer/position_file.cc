@@ -95,23 +95,27 @@ Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   file_ = std::move(*file);
   next_slot_ = lines.size();
   slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
-  dirty_ = false;
   lines_ = std::move(lines);
   auto synced = files_.sync_directory(directory_);
-  if (!synced) failed_ = dirty_ = true;  // which of the two files a start finds is not known
+  failed_ = dirty_ = !synced;  // which of the two files a start finds is not known
   return synced;
 }
 
+// A line that cannot be written is a fact all the same: sync() brings it to disk.
 Result<> PositionFile::write_line(const PositionLine& line, const std::vector<Share>& shares) {
-  const uint64_t offset = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
-  if (auto written = file_->pwrite(encode(line, crc_), offset); !written) return written;
-  ++next_slot_;
-  slots_ = std::max(slots_, next_slot_);
+  lines_.push_back(KeptLine{line, shares});
   dirty_ = true;
   if (finishes(line.kind)) {
     header_.highest_chunk_seq = std::max(header_.highest_chunk_seq, line.chunk_seq);
   }
-  lines_.push_back(KeptLine{line, shares});
+  const uint64_t offset = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
+  auto written = file_->pwrite(encode(line, crc_), offset);
+  if (!written) {
+    failed_ = true;
+    return written;
+  }
+  ++next_slot_;
+  slots_ = std::max(slots_, next_slot_);
   return {};
 }
 
@@ -145,10 +149,10 @@ Result<> PositionFile::sync() {
   const std::lock_guard lock(mutex_);
   if (!dirty_) return {};
   // The kernel may have forgotten what a failed sync did not write: a second one would lie.
-  if (failed_) return fail(ErrorKind::kIo, directory_ + kName + ": an earlier sync failed");
-  dirty_ = false;
+  if (failed_) return rewrite(without_repeats(lines_));
   auto synced = file_->fdatasync();
   failed_ = !synced;
+  dirty_ = failed_;
   return synced;
 }
 

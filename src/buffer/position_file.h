@@ -39,7 +39,8 @@ class PositionFile {
   /// The line G: [base_lsn, end_lsn) of `epoch` is being removed.
   Result<> removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn, uint64_t unix_ms);
 
-  /// Makes all lines durable. Never called again after it failed once.
+  /// Makes all lines durable. After a line could not be written or synced, by writing all of them
+  /// to a new file: the old one is never synced again.
   Result<> sync();
   /// Reserves blocks so that free slots >= 2 * unfinished + 4096.
   Result<> reserve(uint64_t unfinished);
@@ -65,7 +66,7 @@ class PositionFile {
   uint64_t next_slot_ = 0;
   uint64_t slots_ = 0;  // reserved on disk
   bool dirty_ = false;
-  bool failed_ = false;
+  bool failed_ = false;  // file_ may lack lines
   std::vector<KeptLine> lines_;
 };
 

@@ -31,6 +31,7 @@ Result<Recovered> Recovery::run() {
     files_.uuid.assign(reinterpret_cast<const char*>(words), sizeof words);
   }
   crc_ = LogCrc::of(files_.uuid);
+  if (auto read = read_side_files(); !read) return tl::unexpected(read.error());
   if (files_.highest_epoch >= kEpochMax) {
     return fail(ErrorKind::kInvalid, settings_.directory +
                                          ": all epochs are used; deliver what is "
@@ -58,6 +59,7 @@ Result<Recovered> Recovery::run() {
   if (auto published = publish(out); !published) return tl::unexpected(published.error());
   collect_chunks(out);
   if (auto begun = begin_position(out); !begun) return tl::unexpected(begun.error());
+  out.side_files = std::move(side_files_);
   return out;
 }
 
@@ -121,15 +123,17 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
   return {};
 }
 
-// Keys of another seed name nothing that could come again.
 void Recovery::keep_key(const GroupHeader& header) {
-  if (settings_.keys == nullptr || header.type != GroupType::kAppend ||
-      files_.key_seed != settings_.key_seed) {
-    return;
-  }
+  if (header.type != GroupType::kAppend) return;
   RequestKey key;
   std::copy_n(header.key, key.size(), key.begin());
-  if (key != RequestKey{}) settings_.keys->found(key, settings_.key_bit, io_.clock.running_ms());
+  if (key != RequestKey{}) keep_key(key);
+}
+
+// Keys of another seed name nothing that could come again.
+void Recovery::keep_key(const RequestKey& key) {
+  if (settings_.keys == nullptr || files_.key_seed != settings_.key_seed) return;
+  settings_.keys->found(key, settings_.key_bit, io_.clock.running_ms());
 }
 
 // Corruption: what is intact in it is kept, the rest is counted.

@@ -20,6 +20,7 @@
 #include "buffer/log_files.h"
 #include "buffer/position_file.h"
 #include "buffer/segment_set.h"
+#include "buffer/side_file_set.h"
 
 namespace millrace::buffer {
 
@@ -39,6 +40,7 @@ struct Recovered {
   uint64_t durable_end = 0;
   std::vector<QueuedChunk> chunks;  // unfinished, by chunk_seq
   std::unique_ptr<PositionFile> position;
+  std::vector<SideFileSet::Known> side_files;  // in lsn order
 };
 
 class Recovery {
@@ -50,10 +52,13 @@ class Recovery {
   Result<Recovered> run();
 
  private:
+  Result<> read_side_files();
+  Result<> read_side_file(const std::string& name);
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
   void keep_key(const GroupHeader& header);
+  void keep_key(const RequestKey& key);
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
                       uint64_t base_lsn);
@@ -86,6 +91,7 @@ class Recovery {
   ChunkTable table_;
   uint64_t held_ = 0;                     // groups, and frames of corrupt ranges, that held
   uint64_t read_end_ = 0;                 // where the last good group ends
+  std::vector<SideFileSet::Known> side_files_;
   std::vector<GroupHeader> tail_;         // valid groups from D on, of the newest segment
   std::vector<KeptLine> kept_;            // lines of finished chunks with frames on disk
   std::vector<QueuedChunk> sealed_here_;  // by this recovery

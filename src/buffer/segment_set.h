@@ -53,6 +53,7 @@ class SegmentSet {
   /// True if a segment that holds one of the shares still exists.
   bool holds_any(const std::vector<Share>& shares) const;
 
+  bool holds(uint64_t base_lsn, uint32_t epoch) const;
   uint64_t first_lsn() const;
   size_t count() const;
   uint64_t disk_bytes() const;

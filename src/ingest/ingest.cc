@@ -59,7 +59,10 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
          log.drop_oldest()) {
     room = log.room(estimate);
   }
-  if (room == buffer::Room::kFailed) return Admission::kRefused;
+  if (room == buffer::Room::kRefusing && action != config::OverflowAction::kThrowException) {
+    return wait_for_room(log);
+  }
+  if (room == buffer::Room::kRefusing) return Admission::kRefused;
   if (room == buffer::Room::kFull) {
     if (action == config::OverflowAction::kThrowException) {
       parts_.cells.add(Metric::kOverflowThrown);
@@ -68,7 +71,8 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
     parts_.cells.add(Metric::kOverflowBlocked);
     return wait_for_room(log);
   }
-  const bool fits = parts_.pool.bytes_in_use() + estimate <= kPoolBytesMax;
+  // What waits for a refusing log holds nobody else up.
+  const bool fits = parts_.pool.bytes_in_use() + estimate <= kPoolBytesMax + stuck_bytes();
   if (!fits && !idle()) {
     blocked_ = true;  // commits_done() offers it again
     return Admission::kNotNow;

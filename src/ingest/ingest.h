@@ -124,7 +124,8 @@ class Ingest {
   static void note_key(const input::Message& message, const buffer::RequestKey& key);
   std::optional<input::Verdict> claim(const buffer::RequestKey& key, const buffer::Log& log,
                                       input::Ticket ticket, input::Replies& replies);
-  void complete(const buffer::Batch& batch, bool durable);
+  void complete(const buffer::Batch& batch);
+  uint64_t stuck_bytes() const;
   void answer(uint64_t id, bool durable);
 
   IngestParts parts_;

@@ -61,21 +61,17 @@ void Ingest::submit() {
 void Ingest::commits_done() {
   for (buffer::CommitThread::Completion& done : parts_.commits.take_completions()) {
     auto& log = static_cast<buffer::Log&>(*done.target);
-    log.completed(*done.batch, done.durable);
-    complete(*done.batch, done.durable);
-    // What was laid out behind a commit that failed is never written either.
-    if (!done.durable && log.appender().has_batch()) {
-      complete(*log.give_up_batch(), false);
-    }
+    log.completed(*done.batch);
+    complete(*done.batch);
   }
   submit();
   if (blocked_) room_came();
 }
 
 // Every request of a commit is answered, in the order of their arrival.
-void Ingest::complete(const buffer::Batch& batch, bool durable) {
+void Ingest::complete(const buffer::Batch& batch) {
   for (const uint64_t id : batch.requests) {
-    answer(id, durable);
+    answer(id, true);
   }
 }
 
@@ -100,14 +96,12 @@ void Ingest::tick() {
   const uint64_t now = parts_.io.clock.running_ms();
   for (const auto& lane : parts_.lanes) {
     const config::Buffer& options = lane->options();
-    if (options.flush_mode == config::FlushMode::kInterval && now >= options.flush_interval_ms &&
-        !lane->log().failed()) {
+    if (options.flush_mode == config::FlushMode::kInterval && now >= options.flush_interval_ms) {
       lane->log().appender().seal_older_than(now - options.flush_interval_ms,
                                              buffer::SealReason::kInterval);
     }
   }
-  if (parts_.unmatched != nullptr && now >= Unmatched::kFlushIntervalMs &&
-      !parts_.unmatched->log().failed()) {
+  if (parts_.unmatched != nullptr && now >= Unmatched::kFlushIntervalMs) {
     parts_.unmatched->log().appender().seal_older_than(now - Unmatched::kFlushIntervalMs,
                                                        buffer::SealReason::kInterval);
   }
@@ -122,7 +116,7 @@ void Ingest::tick() {
 size_t Ingest::seal_all(buffer::SealReason reason) {
   size_t sealed = 0;
   for (buffer::Log* log : logs_) {
-    if (!log->failed()) sealed += log->appender().seal_all(reason);
+    sealed += log->appender().seal_all(reason);
   }
   submit();
   return sealed;
@@ -131,8 +125,16 @@ size_t Ingest::seal_all(buffer::SealReason reason) {
 bool Ingest::idle() const {
   return pending_.size() == 0 &&
          std::none_of(logs_.begin(), logs_.end(), [](const buffer::Log* log) {
-           return log->commit_under_way() || (log->appender().has_batch() && !log->failed());
+           return log->commit_under_way() || log->appender().has_batch();
          });
+}
+
+uint64_t Ingest::stuck_bytes() const {
+  uint64_t bytes = 0;
+  for (const buffer::Log* log : logs_) {
+    bytes += log->stuck_bytes();
+  }
+  return bytes;
 }
 
 }  // namespace millrace::ingest

@@ -19,4 +19,18 @@ Result<std::string> read_whole(FileSystem& files, const std::string& path, uint6
   return text;
 }
 
+Result<> write_whole(FileSystem& files, const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  auto there = files.exists(temporary);
+  if (!there) return tl::unexpected(there.error());
+  if (*there) {
+    if (auto gone = files.unlink(temporary); !gone) return gone;
+  }
+  auto file = files.open(temporary, OpenMode::kCreate);
+  if (!file) return tl::unexpected(file.error());
+  if (auto written = (*file)->pwrite(bytes, 0); !written) return written;
+  if (auto synced = (*file)->fdatasync(); !synced) return synced;
+  return files.rename(temporary, path);
+}
+
 }  // namespace millrace::io

@@ -61,23 +61,30 @@ class LogHarness {
     log_->appender().end();
   }
 
-  /// Commits what was laid out. True if it is durable. Makes spares as housekeeping would.
+  /// Commits what was laid out, or what the disk refused before. True if it is durable, false if
+  /// the disk refuses it. Makes spares as housekeeping would.
   bool commit() {
-    {
+    if (!log_->commit_under_way()) {
       const std::lock_guard lock(mutex_);
       done_ = false;
     }
+    const uint64_t failures = registry.total(metrics::Metric::kCommitFailures);
     log_->submit(*commits_);
     if (!log_->commit_under_way()) return true;  // nothing to do
-    while (true) {
-      if (log_->tend()) commits_->spare_ready();
+    // A log that refuses tries again only when that is due: some rounds tell that it does not.
+    const auto refused = [&] {
+      return log_->refusing() && registry.total(metrics::Metric::kCommitFailures) > failures;
+    };
+    for (int rounds = 0; !refused() && (rounds < 20 || !log_->refusing()); ++rounds) {
+      if (log_->tend()) commits_->retry_waiting();
       std::unique_lock lock(mutex_);
-      if (wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return done_; })) break;
+      if (!wake_.wait_for(lock, std::chrono::milliseconds(2), [this] { return done_; })) continue;
+      auto done = commits_->take_completions();
+      CHECK(done.size() == 1);
+      log_->completed(*done[0].batch);
+      return true;
     }
-    auto done = commits_->take_completions();
-    CHECK(done.size() == 1);
-    log_->completed(*done[0].batch, done[0].durable);
-    return done[0].durable;
+    return false;
   }
 
   /// Takes the next chunk and reads it back; nothing if none is queued.

@@ -145,22 +145,6 @@ TEST(Log, KillKeepsWhatWasCommittedAndSealsIt) {
   harness.finish(*again);
 }
 
-TEST(Log, AFailedSyncStopsStoringAndGoesOnDelivering) {
-  io::LossyFileSystem files;
-  LogHarness harness(files);
-  ASSERT_TRUE(harness.start());
-  harness.append({"durable;"});
-  harness.log().appender().seal_all(SealReason::kForced);
-  ASSERT_TRUE(harness.commit());
-  files.fail_syncs(1);
-  harness.append({"refused;"});
-  EXPECT_FALSE(harness.commit());
-  EXPECT_EQ(harness.registry.total(Metric::kCommitFailures), 1U);
-  EXPECT_EQ(harness.log().room(10), Room::kFailed);
-  EXPECT_TRUE(harness.log().failed());
-  EXPECT_EQ(harness.drain(), "durable;");
-}
-
 TEST(Log, RollsOverSegmentsAndRemovesThoseThatAreDone) {
   io::LossyFileSystem files;
   LogHarness harness(files);

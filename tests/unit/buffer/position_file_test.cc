@@ -160,14 +160,24 @@ TEST_F(PositionFileTest, OnAFullDiskNothingIsReservedAndNothingLost) {
 }
 
 // After a failed sync the kernel may call dirty pages clean: a later success would prove nothing.
-TEST_F(PositionFileTest, ASyncThatFailedIsNeverTriedAgain) {
-  deliver(1);
-  files_.fail_syncs(1);
+TEST_F(PositionFileTest, AfterAFailedSyncAllLinesGoToANewFile) {
+  const auto deliver_one = [this](uint64_t seq) {
+    EXPECT_TRUE(position_->finish(Finish::kDelivered, chunk(seq, 1), 1));
+  };
+  deliver_one(1);
+  ASSERT_TRUE(position_->sync());
+  deliver_one(2);
+  files_.fail_syncs(2);
   EXPECT_FALSE(position_->sync());
-  deliver(1);
+  EXPECT_FALSE(position_->sync());  // the new file's
+  deliver_one(3);
+  EXPECT_TRUE(position_->sync());
+  files_.cut_power();
+  EXPECT_EQ(found().position.finished.size(), 3U);
   const uint64_t syncs = files_.syncs();
-  EXPECT_FALSE(position_->sync());
-  EXPECT_EQ(files_.syncs(), syncs);
+  deliver_one(4);
+  EXPECT_TRUE(position_->sync());
+  EXPECT_EQ(files_.syncs(), syncs + 1);  // of one file again
 }
 
 TEST_F(PositionFileTest, ARewriteThatFailsLeavesTheOldFile) {

@@ -66,18 +66,37 @@ TEST(Ingest, NothingIsStoredBeforeItsCommit) {
   EXPECT_EQ(harness.failed_count, 0U);
 }
 
-TEST(Ingest, AFailedCommitFailsItsRequestsAndThoseBehindIt) {
+TEST(Ingest, AFailedSyncIsNothingToAClient) {
   io::LossyFileSystem files;
   IngestHarness harness(files, "/root", match_of(300 << 10));
   ASSERT_TRUE(harness.start());
   EXPECT_EQ(harness.receive("app.web", events(0, 2), "p8Kz"), Verdict::kTaken);
   files.fail_syncs(1);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(harness.registry.total(metrics::Metric::kFailOvers), 1U);
+}
+
+TEST(Ingest, WhatADiskRefusesIsNotAckedAndTheRestWaits) {
+  io::LossyFileSystem files;
+  IngestHarness harness(files, "/root", match_of(300 << 10));
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.receive("app.web", events(0, 2), "p8Kz"), Verdict::kTaken);
+  files.fail_syncs(1000);
   harness.submit();
   EXPECT_EQ(harness.receive("app.web", events(2, 4), "p8L0"), Verdict::kTaken);
-  harness.commit(false);
+  harness.commit_in_vain();
   EXPECT_EQ(harness.stored_count, 0U);
-  EXPECT_EQ(harness.failed_count, 2U);
-  EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kRefused);
+  EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kNotNow);
+  EXPECT_EQ(harness.receive("other", events(0, 1), "p8L2"), Verdict::kTaken);  // another buffer
+  files.fail_syncs(0);
+  harness.clock.running += buffer::LogWriter::kProbeEveryMs;
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 3U);
+  EXPECT_EQ(harness.failed_count, 0U);
+  EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kTaken);
+  harness.seal(buffer::SealReason::kForced);
+  EXPECT_EQ(delivered(harness).size(), 5U);
 }
 
 TEST(Ingest, AMessageOverSeveralChunksIsWholeAndInOrder) {

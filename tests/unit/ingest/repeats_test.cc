@@ -151,13 +151,17 @@ TEST_F(Repeats, AWindowOfZeroTurnsItOff) {
   EXPECT_EQ(records(), 2U);
 }
 
-TEST_F(Repeats, AnOwnerThatFailsFailsWhoWaits) {
-  files.fail_syncs(1);
+TEST_F(Repeats, WhoeverWaitsForARefusedCommitWaitsOn) {
+  files.fail_syncs(1000);
   harness.receive("app.a", event, kFluentdId);
   harness.receive("app.a", event, kFluentdId);
-  harness.commit(false);
-  EXPECT_EQ(harness.failed_count, 2U);
+  harness.commit_in_vain();
   EXPECT_EQ(harness.stored_count, 0U);
+  files.fail_syncs(0);
+  harness.clock.running += buffer::LogWriter::kProbeEveryMs;
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 2U);
+  EXPECT_EQ(records(), 1U);
 }
 
 }  // namespace

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/adopted_logs.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "app/log_places.h"
+#include "base/log.h"
+
+namespace millrace::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Removal begins with this name, so that half a log is never taken for one.
+constexpr const char* kRemovedSuffix = ".removed";
+
+// "worker12" -> 12; false if it is anything else.
+bool parse_worker(const std::string& name, uint32_t& worker) {
+  constexpr std::string_view kPrefix = "worker";
+  if (!name.starts_with(kPrefix) || name == kPrefix || name[kPrefix.size()] == '0') return false;
+  const char* const begin = name.data() + kPrefix.size();
+  const char* const end = name.data() + name.size();
+  const auto [at, error] = std::from_chars(begin, end, worker);
+  return error == std::errc() && at == end;
+}
+
+bool holds_files(const std::string& directory) {
+  std::error_code error;
+  return fs::exists(directory, error) && !fs::is_empty(directory, error) && !error;
+}
+
+}  // namespace
+
+AdoptedLogs::AdoptedLogs(io::Io io, const config::Config& config, metrics::Registry& registry,
+                         ingest::Shared& shared)
+    : io_(io), config_(config), registry_(registry), shared_(shared) {
+  const bool unmatched = config.system.unmatched == config::Unmatched::kDead;
+  for (size_t i = 0; i < config.matches.size() + (unmatched ? 1 : 0); ++i) find(i);
+}
+
+void AdoptedLogs::find(size_t output) {
+  const auto entries = io_.files.list(log_root(config_, output));
+  if (!entries) return;
+  for (const io::DirectoryEntry& entry : *entries) {
+    uint32_t worker = 0;
+    if (!entry.directory || !parse_worker(entry.name, worker) || worker < config_.system.workers) {
+      continue;
+    }
+    std::string directory = log_directory(config_, output, worker);
+    std::error_code ignored;
+    fs::remove_all(directory + kRemovedSuffix, ignored);  // an earlier life began to remove it
+    const auto is_log = io_.files.exists(directory + "/chunks.pos");
+    if (!is_log || !*is_log) continue;
+    logs_.push_back(Adopted{.output = output,
+                            .worker = worker,
+                            .directory = std::move(directory),
+                            .log = nullptr,
+                            .pool = nullptr});
+  }
+}
+
+std::vector<std::string> AdoptedLogs::directories() const {
+  std::vector<std::string> directories;
+  for (const Adopted& adopted : logs_) {
+    directories.push_back(adopted.directory);
+  }
+  return directories;
+}
+
+Result<> AdoptedLogs::open(const std::atomic<bool>& interrupted) {
+  opened_ms_ = io_.clock.running_ms();
+  for (Adopted& adopted : logs_) {
+    buffer::LogSettings settings{
+        .directory = adopted.directory,
+        .output_id = output_id(config_, adopted.output),
+        .worker_id = adopted.worker,
+        .key_seed = shared_.key_seed,
+        .keys = shared_.keys.on() ? &shared_.keys : nullptr,
+        .key_bit = buffer::LogBits{1} << adopted.output};
+    auto log = buffer::Log::open(io_, std::move(settings), pool_, registry_, interrupted);
+    if (!log) return tl::unexpected(log.error());
+    adopted.log = std::move(*log);
+    log::info("app", "the buffer of a worker that is no more is delivered, then removed",
+              {{"directory", adopted.directory}});
+  }
+  return {};
+}
+
+void AdoptedLogs::start(const std::vector<std::unique_ptr<flush::Outlet>>& outlets,
+                        buffer::Housekeeping& housekeeping, buffer::CommitThread& commits) {
+  for (Adopted& adopted : logs_) {
+    housekeeping.add(*adopted.log, commits);
+    if (adopted.output >= outlets.size()) continue;
+    adopted.pool = std::make_unique<flush::FlushPool>(io_, *adopted.log, *outlets[adopted.output], 1,
+                                                      registry_);
+  }
+}
+
+bool AdoptedLogs::is_done(const Adopted& adopted) const {
+  if (io_.clock.running_ms() - opened_ms_ < config_.system.dedup_window_ms) return false;
+  const buffer::LogStatus now = adopted.log->status();
+  return now.queue.queued + now.queue.dead_letters + now.queue.in_flight == 0 &&
+         now.unfinished_bytes == 0;
+}
+
+void AdoptedLogs::tend(buffer::Housekeeping& housekeeping) {
+  for (size_t i = 0; i < logs_.size();) {
+    Adopted& adopted = logs_[i];
+    if (adopted.kept || !is_done(adopted)) {
+      ++i;
+      continue;
+    }
+    if (holds_files(adopted.directory + "/dead") || holds_files(adopted.directory + "/corrupt")) {
+      adopted.kept = true;
+      log::info("app", "all of a buffer is delivered; its dead/ and corrupt/ are left to you",
+                {{"directory", adopted.directory}});
+      continue;
+    }
+    finish(i, housekeeping);
+  }
+}
+
+void AdoptedLogs::finish(size_t index, buffer::Housekeeping& housekeeping) {
+  Adopted done = std::move(logs_[index]);
+  {
+    const std::lock_guard lock(mutex_);
+    logs_.erase(logs_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+  housekeeping.remove(*done.log);
+  done.pool.reset();
+  done.log.reset();
+  if (auto removed = remove(done); !removed) {
+    log::warn("app", "all of a buffer is delivered, but it cannot be removed",
+              {{"directory", done.directory}, {"error", removed.error().message}});
+    return;
+  }
+  log::info("app", "all of a buffer is delivered; it was removed", {{"directory", done.directory}});
+}
+
+// From the rename on it is no log any more.
+Result<> AdoptedLogs::remove(const Adopted& adopted) {
+  const std::string aside = adopted.directory + kRemovedSuffix;
+  const fs::path parent = fs::path(adopted.directory).parent_path();
+  if (auto moved = io_.files.rename(adopted.directory, aside); !moved) return moved;
+  if (auto synced = io_.files.sync_directory(parent); !synced) return synced;
+  std::error_code error;
+  fs::remove_all(aside, error);
+  if (error) return fail(ErrorKind::kIo, aside + ": " + error.message());
+  if (parent == log_root(config_, adopted.output)) return {};
+  // Directories of the output and of the worker, if nothing else lies in them.
+  fs::remove(parent, error);
+  fs::remove(parent.parent_path(), error);
+  return {};
+}
+
+void AdoptedLogs::stop(bool cut_short) {
+  for (Adopted& adopted : logs_) {
+    if (adopted.pool != nullptr) adopted.pool->stop(cut_short);
+  }
+}
+
+std::vector<AdoptedLogs::Status> AdoptedLogs::status(size_t output) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Status> found;
+  for (const Adopted& adopted : logs_) {
+    if (adopted.output != output || adopted.log == nullptr) continue;
+    found.push_back(Status{adopted.worker, adopted.log->status()});
+  }
+  return found;
+}
+
+buffer::ChunkQueue::Counts AdoptedLogs::counts() const {
+  const std::lock_guard lock(mutex_);
+  buffer::ChunkQueue::Counts sum;
+  for (const Adopted& adopted : logs_) {
+    if (adopted.log == nullptr) continue;
+    const buffer::ChunkQueue::Counts one = adopted.log->queue().counts();
+    sum.queued += one.queued;
+    sum.dead_letters += one.dead_letters;
+    sum.in_flight += one.in_flight;
+    sum.due += one.due;
+    sum.bytes += one.bytes;
+  }
+  return sum;
+}
+
+}  // namespace millrace::app

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Buffers that another configuration left: fewer workers, an output gone, a path changed."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import cases
+from forward_client import NumberedSender, send_acked
+from integration_case import IntegrationCase
+from millrace import kinesis_match
+from waiting import until
+
+LATER = {"flush_interval": "600s"}  # chunks stay in the buffer
+SENDERS = 32
+
+
+class Adoption(IntegrationCase):
+    def configure(self, millrace, workers, *, matches=None, dedup_window="1h"):
+        millrace.configure(matches or self.matches(),
+                           system={"workers": workers, "dedup_window": dedup_window})
+
+    def matches(self, **options):
+        return [kinesis_match(self.stream.url, buffer=LATER, id="out", **options)]
+
+    def setUp(self):
+        super().setUp()
+        self.stream = self.endpoint()
+        self.senders = []
+
+    def send_to_all_workers(self, millrace, workers):
+        """From many connections, so that each worker has some of it in its buffer."""
+        before = len(self.senders)
+        for n in range(before, before + SENDERS):
+            self.senders.append(self.send_events(millrace, 100, name=f"sender{n}"))
+        staged = [worker["staged_chunks"] for one in millrace.status()["outputs"]
+                  if one["id"] == "out" for worker in one["workers"]]
+        self.assertEqual(len(staged), workers)
+        self.assertTrue(all(staged), staged)
+
+    def buffer_of(self, millrace, worker):
+        return os.path.join(millrace.root, f"worker{worker}", "out", "buffer")
+
+    def test_workers_one_four_two_one(self):
+        millrace = self.millrace(self.matches(), system={"workers": 1})
+        for workers in (4, 2, 1):
+            self.send_to_all_workers(millrace, len(millrace.status()["outputs"][0]["workers"]))
+            if workers == 2:
+                millrace.kill()
+            else:
+                self.assertEqual(millrace.stop(), 0)
+            self.configure(millrace, workers)
+            millrace.start()
+            millrace.wait_idle()
+        verdict = self.assert_all_well(self.stream, self.senders)
+        self.assertEqual(verdict.delivered, 3 * SENDERS * 100)
+        left = [worker["worker"] for worker in millrace.status()["outputs"][0]["workers"]]
+        print(f"    {verdict.delivered} events of workers 0 to 3 delivered by 1; buffers {left}", flush=True)
+
+    def test_an_adopted_buffer_is_removed_when_the_window_is_over(self):
+        millrace = self.millrace(self.matches(), system={"workers": 3})
+        self.send_to_all_workers(millrace, 3)
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1, dedup_window="2s")
+        millrace.start()
+        until(lambda: not os.path.exists(os.path.join(millrace.root, "worker2")), "worker2 is gone")
+        until(lambda: not os.path.exists(os.path.join(millrace.root, "worker1")), "worker1 is gone")
+        self.assertIn("all of a buffer is delivered; it was removed", millrace.log())
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+        self.assertEqual(len(millrace.status()["outputs"][0]["workers"]), 1)
+
+    def test_a_message_of_an_adopted_buffer_is_known(self):
+        """Sent again to worker 0 after it was stored by workers that are no more."""
+        millrace = self.millrace(self.matches(), system={"workers": 4})
+        messages = []
+        for n in range(SENDERS):
+            messages.append(NumberedSender(f"sender{n}", "app.test").make_message())
+            send_acked(millrace.port, [(messages[-1].frame, messages[-1].chunk)])
+        millrace.kill()
+        self.configure(millrace, 1)
+        millrace.start()
+        for message in messages:
+            send_acked(millrace.port, [(message.frame, message.chunk)])
+        millrace.wait_idle()
+        self.assertEqual(len(self.payloads(self.stream)), SENDERS * 50)
+        self.assertEqual(millrace.metrics()[("millrace_repeated_messages_total",
+                                             (("state", "stored"),))], SENDERS)
+
+    def test_an_output_that_is_gone_is_told_and_kept(self):
+        millrace = self.millrace(self.matches(), system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        self.assertEqual(millrace.stop(), 0)
+        others = [kinesis_match(self.stream.url, id="other")]
+        self.configure(millrace, 1, matches=others)
+        millrace.start()
+        for worker in (0, 1):
+            self.assertIn("a buffer that no output uses", millrace.log())
+            self.assertIn(self.buffer_of(millrace, worker), millrace.log())
+        self.assertEqual(millrace.stop(), 0)
+        self.assertEqual(self.stream.records(), [])
+        self.configure(millrace, 1)
+        millrace.start()
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
+    def test_a_buffer_path_of_its_own(self):
+        place = self.place("elsewhere")
+        matches = [kinesis_match(self.stream.url, buffer={**LATER, "path": place}, id="out")]
+        millrace = self.millrace(matches, system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        millrace.kill()
+        self.configure(millrace, 1, matches=matches, dedup_window="1s")
+        millrace.start()
+        until(lambda: sorted(os.listdir(place)) == ["worker0"], "worker1 is gone")
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
+    def test_dead_letters_of_an_adopted_buffer_stay(self):
+        millrace = self.millrace(self.matches(), system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        dead = os.path.join(self.buffer_of(millrace, 1), "dead")
+        os.makedirs(dead, exist_ok=True)
+        with open(os.path.join(dead, "note"), "w", encoding="utf-8") as file:
+            file.write("people have to look into this")
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1, dedup_window="1s")
+        millrace.start()
+        until(lambda: "its dead/ and corrupt/ are left to you" in millrace.log(), "it is told")
+        self.assertEqual(os.listdir(dead), ["note"])
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
+
+if __name__ == "__main__":
+    cases.main(__file__)
