@@ -8,18 +8,6 @@ namespace millrace::flush {
 FlushPool::FlushPool(io::Io io, buffer::Log& log, Outlet& outlet, uint32_t threads,
                      metrics::Registry& registry)
     : log_(log), outlet_(outlet) {
-  start(io, threads, registry);
-}
-
-FlushPool::FlushPool(io::Io io, buffer::Log& log, output::Output& output,
-                     const config::Buffer& options, metrics::Registry& registry)
-    : log_(log),
-      own_(std::make_unique<Outlet>(io, output, log.settings().output_id, options, registry)),
-      outlet_(*own_) {
-  start(io, options.flush_thread_count, registry);
-}
-
-void FlushPool::start(io::Io io, uint32_t threads, metrics::Registry& registry) {
   outlet_.gate.add_queue(log_.queue());
   for (uint32_t i = 0; i < threads; ++i) {
     threads_.push_back(std::make_unique<FlushThread>(

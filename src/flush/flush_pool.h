@@ -17,9 +17,6 @@ class FlushPool {
   /// Threads begin at once to take chunks.
   FlushPool(io::Io io, buffer::Log& log, Outlet& outlet, uint32_t threads,
             metrics::Registry& registry);
-  /// With an outlet of its own.
-  FlushPool(io::Io io, buffer::Log& log, output::Output& output, const config::Buffer& options,
-            metrics::Registry& registry);
   ~FlushPool();  // stop(true)
 
   /// Takes no more chunks. With `interrupt` requests under way are cut off (their chunks stay in
@@ -27,10 +24,7 @@ class FlushPool {
   void stop(bool interrupt);
 
  private:
-  void start(io::Io io, uint32_t threads, metrics::Registry& registry);
-
   buffer::Log& log_;
-  std::unique_ptr<Outlet> own_;
   Outlet& outlet_;
   std::vector<std::unique_ptr<FlushThread>> threads_;
 };

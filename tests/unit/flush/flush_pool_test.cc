@@ -35,8 +35,10 @@ class FlushPoolTest : public ::testing::Test {
 
   void start() { ASSERT_TRUE(harness.start()); }
   void flush() {
-    pool =
-        std::make_unique<FlushPool>(harness.io(), harness.log(), output, options, harness.registry);
+    pool.reset();
+    outlet = std::make_unique<Outlet>(harness.io(), output, "out", options, harness.registry);
+    pool = std::make_unique<FlushPool>(harness.io(), harness.log(), *outlet,
+                                       options.flush_thread_count, harness.registry);
   }
 
   // One sealed, queued chunk of these records.
@@ -89,6 +91,7 @@ class FlushPoolTest : public ::testing::Test {
   LogHarness harness{files};
   ScriptedOutput output;
   config::Buffer options;
+  std::unique_ptr<Outlet> outlet;
   std::unique_ptr<FlushPool> pool;
 };
 
@@ -309,6 +312,34 @@ TEST_F(FlushPoolTest, HasAsManyRequestsUnderWayAsThreadsAndNoMore) {
   for (const ScriptedOutput::Put& put : output.puts()) records.insert(put.record);
   EXPECT_EQ(records.size(), 5U);
   EXPECT_EQ(output.puts().size(), 5U);
+}
+
+// Two workers: what one of them meets holds the other back, and one probe is for both.
+TEST_F(FlushPoolTest, ALogOfAnotherWorkerSharesTheBreaker) {
+  options.flush_thread_count = 4;
+  options.retry_wait_ms = 1000;
+  options.retry_max_interval_ms = 1000;
+  start();
+  LogHarness other(files, "/buffer/worker1/out/buffer");
+  ASSERT_TRUE(other.start());
+  for (int i = 0; i < 20; ++i) {
+    queue_chunk({std::to_string(i) + ";"});
+    other.append({std::to_string(100 + i) + ";"});
+    other.log().appender().seal_all(SealReason::kForced);
+    ASSERT_TRUE(other.commit());
+  }
+  output.answer({.outcome = Outcome::kUnavailable, .detail = "no route"}, 1000);
+  flush();
+  FlushPool others(other.io(), other.log(), *outlet, 4, harness.registry);
+  ASSERT_TRUE(until([&] { return std::string(outlet->gate.status().state) == "open"; }));
+  pool->stop(false);
+  others.stop(false);
+  const size_t puts = output.puts().size();
+  EXPECT_LE(puts, 8U + outlet->gate.status().probes) << "what was under way, and probes";
+  const GateStatus now = outlet->gate.status();
+  EXPECT_EQ(now.opens, 1U);
+  EXPECT_EQ(now.last_error, "no route");
+  EXPECT_EQ(harness.log().queue().counts().queued + other.log().queue().counts().queued, 40U);
 }
 
 }  // namespace
