@@ -177,8 +177,8 @@ std::vector<DiskState::Change> DiskState::changes() const {
       found.push_back(Change{sectors_of(change), false, change.forgotten,
                              change.resizes
                                  ? place + " size " + std::to_string(change.offset)
-                                 : place + " write " + std::to_string(change.bytes->size()) +
-                                       " bytes at " + std::to_string(change.offset)});
+                                 : place + " write [" + std::to_string(change.offset) + ", +" +
+                                       std::to_string(change.bytes->size()) + ")"});
     }
   }
   for (const NameChange& change : name_changes_) {

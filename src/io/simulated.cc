@@ -214,6 +214,7 @@ void SimulatedFileSystem::cut_power(const std::function<bool()>& keep) {
     const auto changes = disk_.changes();
     for (size_t i = 0; i < survives.size(); ++i) {
       using How = Survival::How;
+      if (changes[i].of_name) continue;
       if (changes[i].sectors < 2) {
         survives[i].how = keep() ? How::kWhole : How::kLost;
         continue;

@@ -53,8 +53,7 @@ class SimulatedFileSystem : public FileSystem {
   /// Another disk in its place. Files must be closed.
   void set(DiskState disk);
   /// The machine loses power: caches and unsynced names are gone. `keep` decides for each sector
-  /// and each name whether it reached the disk all the same (none if not given). Files must be
-  /// closed.
+  /// whether it reached the disk all the same (none if not given). Files must be closed.
   void cut_power(const std::function<bool()>& keep = nullptr);
 
   /// The next `count` syncs of files fail with EIO, and leave the pages clean.

@@ -100,32 +100,15 @@ void Node::step(const Step& step) {
       take(step.log);
       return;
     case Act::kGiveBack:
-      if (auto taken = take(step.log)) {
-        ++taken->chunk.failures;
-        if (taken->chunk.first_failure_ms == 0) {
-          taken->chunk.first_failure_ms = machine_.clock.running_ms();
-        }
-        taken->chunk.not_before_ms = machine_.clock.running_ms() + 500;
-        logs_[step.log]->note_attempt(taken->chunk);
-        logs_[step.log]->queue().give_back(std::move(taken->chunk));
-      }
-      return;
+      return fail_attempt(step.log);
     case Act::kGiveUp:
       if (auto taken = take(step.log)) {
         taken->chunk.give_up = buffer::GiveUp::kRefused;
         logs_[step.log]->queue().give_up(std::move(taken->chunk));
       }
       return;
-    case Act::kDrop: {
-      // What is dropped was asked for: the world counts it as finished.
-      const auto counts = logs_[step.log]->queue().counts();
-      if (counts.due == 0) return;
-      if (auto taken = take(step.log)) {
-        logs_[step.log]->finish(taken->chunk, buffer::Finish::kDropped);
-        oracle_.finished(step.log, taken->chunk.seq);
-      }
-      return;
-    }
+    case Act::kDrop:
+      return drop(step.log);
     case Act::kTend:
       return tend(step.log);
     case Act::kPad:
@@ -143,6 +126,25 @@ void Node::step(const Step& step) {
     case Act::kDiskSpace:
     case Act::kSyncFails:
       CHECK(false);  // the machine's
+  }
+}
+
+void Node::fail_attempt(size_t log) {
+  auto taken = take(log);
+  if (!taken) return;
+  const uint64_t now = machine_.clock.running_ms();
+  ++taken->chunk.failures;
+  if (taken->chunk.first_failure_ms == 0) taken->chunk.first_failure_ms = now;
+  taken->chunk.not_before_ms = now + 500;
+  logs_[log]->note_attempt(taken->chunk);
+  logs_[log]->queue().give_back(std::move(taken->chunk));
+}
+
+// What is dropped was asked for: the world counts it as finished.
+void Node::drop(size_t log) {
+  if (auto taken = take(log)) {
+    logs_[log]->finish(taken->chunk, buffer::Finish::kDropped);
+    oracle_.finished(log, taken->chunk.seq);
   }
 }
 

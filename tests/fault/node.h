@@ -72,6 +72,8 @@ class Node {
   void append(const Request& request, size_t log, const std::optional<buffer::RequestKey>& key);
   void look_into_dead(size_t log);
   bool finish_all(size_t log);
+  void fail_attempt(size_t log);
+  void drop(size_t log);
 
   const Plan& plan_;
   Machine machine_;
