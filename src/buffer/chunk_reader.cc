@@ -89,14 +89,18 @@ Result<ChunkReader::View> ChunkReader::frame_at_twice(uint64_t lsn, uint64_t fra
 Result<> ChunkReader::read(const QueuedChunk& chunk, LoadedChunk& out) {
   out.seal = SealPayload{};
   out.bytes.clear();
-  out.records = out.missing_records = out.missing_bytes = 0;
-  out.damaged = false;
   auto seal = frame_at_twice(chunk.seal_lsn, 4096);
   if (!seal) return tl::unexpected(seal.error());
   if (seal->header.kind != FrameKind::kSeal || seal->header.chunk_seq != chunk.seq ||
       !decode(seal->payload, out.seal)) {
     return fail(ErrorKind::kCorrupt, segment_.name + ": not the SEAL of this chunk");
   }
+  return read_listed(chunk, out);
+}
+
+Result<> ChunkReader::read_listed(const QueuedChunk& chunk, LoadedChunk& out) {
+  out.records = out.missing_records = out.missing_bytes = 0;
+  out.damaged = false;
   const OpenPayload& open = out.seal.open;
   out.bytes.reserve(open.head.size() + std::min(out.seal.body_bytes, kReserveBytesMax) +
                     sizeof(Md5Bytes));

@@ -32,6 +32,8 @@ class ChunkReader {
 
   /// Fills `out`. kCorrupt: not even the SEAL holds. Any other error: the disk does not answer.
   Result<> read(const QueuedChunk& chunk, LoadedChunk& out);
+  /// The same with the frames that `out.seal` lists, for a chunk whose SEAL is not on disk.
+  Result<> read_listed(const QueuedChunk& chunk, LoadedChunk& out);
 
  private:
   struct View {

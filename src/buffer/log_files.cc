@@ -10,7 +10,10 @@ namespace millrace::buffer {
 namespace {
 
 constexpr uint64_t kPositionFileBytesMax = 1ULL << 30;
+constexpr size_t kInvalidSlotsTold = 1000;
 constexpr const char* kPositionNames[] = {"chunks.pos", "chunks.pos.next"};
+constexpr char kZeros[kPositionLineBytes] = {};
+constexpr std::string_view kFreeSlot(kZeros, kPositionLineBytes);
 
 struct FoundSegment {
   Segment segment;
@@ -67,22 +70,25 @@ void add_fact(PositionFacts& facts, const PositionLine& line) {
 }
 
 // Every valid line counts, wherever it stands; slots of zeros are free.
-void read_lines(std::string_view text, const LogCrc& crc, PositionFacts& facts) {
+void read_lines(std::string_view text, const LogCrc& crc, PositionFacts& facts, bool current) {
   for (size_t at = kPositionHeaderBytes; at + kPositionLineBytes <= text.size();
        at += kPositionLineBytes) {
     const std::string_view slot = text.substr(at, kPositionLineBytes);
-    if (slot.find_first_not_of('\0') == std::string_view::npos) continue;
+    if (slot == kFreeSlot) continue;
     PositionLine line;
     if (decode(slot, crc, line)) {
       add_fact(facts, line);
     } else {
       ++facts.invalid_slots;
+      if (current && facts.invalid_at.size() < kInvalidSlotsTold) facts.invalid_at.push_back(at);
     }
   }
 }
 
 struct PositionTexts {
   std::vector<std::string> texts;
+  std::vector<std::string> bad_headers;  // names of files
+  bool current = false;                  // the first text is that of chunks.pos
   std::optional<PositionHeader> header;  // the first good one
   uint32_t highest_epoch = 0;
   bool lost = true;
@@ -101,10 +107,8 @@ Result<PositionTexts> read_position_files(io::FileSystem& files, const std::stri
   PositionTexts found;
   for (const char* name : kPositionNames) {
     const std::string path = directory + "/" + name;
-    auto there = files.exists(path);
-    if (!there) return tl::unexpected(there.error());
-    if (!*there) continue;
     auto text = io::read_whole(files, path, kPositionFileBytesMax);
+    if (!text && text.error().kind == ErrorKind::kNotFound) continue;
     if (!text) return tl::unexpected(text.error());
     PositionHeader header;
     if (decode(*text, header)) {
@@ -113,10 +117,10 @@ Result<PositionTexts> read_position_files(io::FileSystem& files, const std::stri
           std::max({found.highest_epoch, header.highest_epoch,
                     static_cast<uint32_t>(header.highest_chunk_seq >> kEpochShift)});
     } else if (!is_blank(*text)) {
-      log::warn("buffer", "the position file has a bad header; its lines are used all the same",
-                {{"path", path}});
+      found.bad_headers.emplace_back(name);
     }
     if (name == kPositionNames[0]) {
+      found.current = true;
       found.lost = is_blank(*text);
       found.cut = is_cut(text->size());
     }
@@ -140,9 +144,9 @@ bool second_is_wrong(const Segment& a, const Segment& b) {
 }
 
 // Sorts by identity. A place is taken once and base_lsn never decreases; a file that breaks this (a
-// copy, a name that is not its own) is moved to corrupt/.
-Result<> put_in_order(io::FileSystem& files, const std::string& directory,
-                      std::vector<Segment>& segments, metrics::Cells& cells) {
+// copy, a name that is not its own) is a stray.
+void put_in_order(LogFiles& found) {
+  std::vector<Segment>& segments = found.segments;
   std::sort(segments.begin(), segments.end(), [](const Segment& a, const Segment& b) {
     return a.epoch != b.epoch ? a.epoch < b.epoch : a.base_lsn < b.base_lsn;
   });
@@ -154,43 +158,34 @@ Result<> put_in_order(io::FileSystem& files, const std::string& directory,
       continue;
     }
     const size_t wrong = second_is_wrong(before, segments[i]) ? i : i - 1;
-    log::error("buffer", "a segment that does not fit the others was moved to corrupt/",
-               {{"directory", directory}, {"file", segments[wrong].name}});
-    if (!same) cells.add(metrics::Metric::kCorruptBytes, segments[wrong].file_bytes);
-    auto moved = move_aside(files, directory, segments[wrong].name);
-    if (!moved) return moved;
+    found.strays.push_back(
+        StraySegment{.name = segments[wrong].name,
+                     .file_bytes = segments[wrong].file_bytes,
+                     .kind = same ? StraySegment::Kind::kCopy : StraySegment::Kind::kNoPlace});
     segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(wrong));
     i = std::max<size_t>(1, i - 1);
   }
-  return {};
 }
 
-// The segments of this log, by its uuid; those of another are moved to corrupt/.
-Result<> keep_own(io::FileSystem& files, const std::string& directory,
-                  std::vector<FoundSegment> segments, LogFiles& found, metrics::Cells& cells) {
+// The segments of this log, by its uuid; those of another are strays.
+void keep_own(std::vector<FoundSegment> segments, LogFiles& found) {
   for (FoundSegment& segment : segments) {
     if (segment.state == HeaderState::kValid && segment.header.uuid != found.uuid) {
-      log::error("buffer", "a segment of another log was moved to corrupt/",
-                 {{"directory", directory}, {"file", segment.segment.name}});
-      if (auto moved = move_aside(files, directory, segment.segment.name); !moved) {
-        return moved;
-      }
+      found.strays.push_back(StraySegment{.name = segment.segment.name,
+                                          .file_bytes = segment.segment.file_bytes,
+                                          .kind = StraySegment::Kind::kOtherLog});
       continue;
     }
     if (segment.state == HeaderState::kValid) {
       found.key_seed = segment.header.key_seed;
+      found.worker_id = segment.header.worker_id;
+      found.output_id = segment.header.output_id;
       found.capacities[segment.segment.name] = segment.header.capacity;
     } else {
-      log::error("buffer", "a segment has a bad header; its groups are read all the same",
-                 {{"directory", directory},
-                  {"file", segment.segment.name},
-                  {"file_bytes", segment.segment.file_bytes}});
-      cells.add(metrics::Metric::kCorruptBytes, kSegmentHeaderBytes);
       segment.segment.damaged = true;
     }
     found.segments.push_back(std::move(segment.segment));
   }
-  return {};
 }
 
 // Where each segment ends: with its file, or where a later one begins.
@@ -204,23 +199,51 @@ void set_ends(std::vector<Segment>& segments) {
   }
 }
 
-}  // namespace
+// Tells each stray and moves it to corrupt/.
+Result<> move_strays(io::FileSystem& files, const std::string& directory, const LogFiles& found,
+                     metrics::Cells& cells) {
+  for (const StraySegment& stray : found.strays) {
+    const bool other = stray.kind == StraySegment::Kind::kOtherLog;
+    log::error("buffer",
+               other ? "a segment of another log was moved to corrupt/"
+                     : "a segment that does not fit the others was moved to corrupt/",
+               {{"directory", directory}, {"file", stray.name}});
+    if (stray.kind == StraySegment::Kind::kNoPlace) {
+      cells.add(metrics::Metric::kCorruptBytes, stray.file_bytes);
+    }
+    if (auto moved = move_aside(files, directory, stray.name); !moved) return moved;
+  }
+  return {};
+}
 
-Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
-                        metrics::Cells& cells) {
+void tell_bad_headers(const std::string& directory, const LogFiles& found, metrics::Cells& cells) {
+  for (const Segment& segment : found.segments) {
+    if (!segment.damaged) continue;
+    log::error(
+        "buffer", "a segment has a bad header; its groups are read all the same",
+        {{"directory", directory}, {"file", segment.name}, {"file_bytes", segment.file_bytes}});
+    cells.add(metrics::Metric::kCorruptBytes, kSegmentHeaderBytes);
+  }
+  for (const std::string& name : found.position.bad_headers) {
+    log::warn("buffer", "the position file has a bad header; its lines are used all the same",
+              {{"path", directory + "/" + name}});
+  }
+}
+
+Result<std::vector<FoundSegment>> read_headers(io::FileSystem& files, const std::string& directory,
+                                               LogFiles& found) {
   auto entries = files.list(directory);
   if (!entries) return tl::unexpected(entries.error());
   std::vector<FoundSegment> segments;
-  LogFiles found;
   for (const io::DirectoryEntry& entry : *entries) {
     Segment named;
     if (entry.directory) continue;
     if (is_spare_name(entry.name)) {
-      if (auto gone = files.unlink(directory + "/" + entry.name); !gone) {
-        return tl::unexpected(gone.error());
-      }
+      found.spares.push_back(entry);
     } else if (parse_segment_name(entry.name, named.epoch, named.base_lsn)) {
       auto segment = read_header(files, directory, entry);
+      // Whoever holds the log may have removed it meanwhile.
+      if (!segment && segment.error().kind == ErrorKind::kNotFound) continue;
       if (!segment) return tl::unexpected(segment.error());
       if (segment->state == HeaderState::kNewerVersion) {
         return fail(ErrorKind::kInvalid, directory + "/" + entry.name +
@@ -232,25 +255,47 @@ Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
       segments.push_back(std::move(*segment));
     }
   }
+  return segments;
+}
+
+}  // namespace
+
+Result<LogFiles> look(io::FileSystem& files, const std::string& directory) {
+  LogFiles found;
+  auto segments = read_headers(files, directory, found);
+  if (!segments) return tl::unexpected(segments.error());
   auto position = read_position_files(files, directory);
   if (!position) return tl::unexpected(position.error());
-  found.uuid = position->header ? position->header->uuid : majority_uuid(segments);
-  if (auto kept = keep_own(files, directory, std::move(segments), found, cells); !kept) {
-    return tl::unexpected(kept.error());
-  }
-  if (auto ordered = put_in_order(files, directory, found.segments, cells); !ordered) {
-    return tl::unexpected(ordered.error());
-  }
+  found.uuid = position->header ? position->header->uuid : majority_uuid(*segments);
+  keep_own(std::move(*segments), found);
+  put_in_order(found);
   set_ends(found.segments);
   const LogCrc crc = LogCrc::of(found.uuid);
-  for (const std::string& text : position->texts) {
-    read_lines(text, crc, found.position);
+  for (size_t i = 0; i < position->texts.size(); ++i) {
+    read_lines(position->texts[i], crc, found.position, position->current && i == 0);
   }
   found.position.highest_epoch = std::max(found.position.highest_epoch, position->highest_epoch);
   found.position.header = std::move(position->header);
+  found.position.bad_headers = std::move(position->bad_headers);
   found.position.lost = position->lost;
   found.position.cut = position->cut;
   found.highest_epoch = std::max(found.highest_epoch, found.position.highest_epoch);
+  return found;
+}
+
+Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
+                        metrics::Cells& cells) {
+  auto found = look(files, directory);
+  if (!found) return found;
+  for (const io::DirectoryEntry& spare : found->spares) {
+    if (auto gone = files.unlink(directory + "/" + spare.name); !gone) {
+      return tl::unexpected(gone.error());
+    }
+  }
+  tell_bad_headers(directory, *found, cells);
+  if (auto moved = move_strays(files, directory, *found, cells); !moved) {
+    return tl::unexpected(moved.error());
+  }
   return found;
 }
 

@@ -3,8 +3,9 @@
 
 // What lies in the directory of a log at start: its segments in order, its uuid, the epochs that
 // were used, and every fact of the position files. Reads headers and lines only, never groups.
-// Unlinks spares (they belong to a dead process) and moves segments of another log to corrupt/.
-// Main thread, at start, with the log's LOCK held.
+// look() changes nothing and may be used on the log of a running service; survey() also unlinks
+// spares (they belong to a dead process) and moves segments of another log to corrupt/.
+// survey(): main thread, at start, with the log's LOCK held. look(): any thread, without it.
 
 #include <cstdint>
 #include <map>
@@ -27,20 +28,42 @@ struct PositionFacts {
   uint32_t highest_epoch = 0;                 // of lines and headers
   uint64_t invalid_slots = 0;
   std::optional<PositionHeader> header;  // of chunks.pos, else of chunks.pos.next
+  std::vector<uint64_t> invalid_at;      // offsets of such slots in chunks.pos, the first of them
+  std::vector<std::string> bad_headers;  // names of position files that are not blank
   bool lost = false;                     // chunks.pos is not there, or blank
   bool cut = false;                      // chunks.pos is shorter than any that was written
+};
+
+/// A file under a segment's name that is none of this log's.
+struct StraySegment {
+  enum class Kind : uint8_t {
+    kOtherLog,
+    kCopy,     // of a segment that is there under its own name
+    kNoPlace,  // its place in the order cannot be
+  };
+  std::string name;
+  uint64_t file_bytes = 0;
+  Kind kind = Kind::kOtherLog;
 };
 
 struct LogFiles {
   std::string uuid;                            // 16 bytes; empty: the log is new
   uint64_t key_seed = 0;                       // of the newest segment
+  uint32_t worker_id = 0;                      // likewise
+  std::string output_id;                       // likewise
   std::vector<Segment> segments;               // in order; end_lsn is the limit of what may be read
   std::map<std::string, uint64_t> capacities;  // by file name, of good headers
-  uint32_t highest_epoch = 0;                  // of anything found
+  std::vector<StraySegment> strays;
+  std::vector<io::DirectoryEntry> spares;
+  uint32_t highest_epoch = 0;  // of anything found
   PositionFacts position;
 };
 
-/// Surveys `directory`. kInvalid: a segment needs a newer version of millrace (nothing is touched).
+/// Looks at `directory`. kInvalid: a segment needs a newer version of millrace. Segments that
+/// vanish meanwhile are passed over; lines are read last, so they know of every segment's removal.
+Result<LogFiles> look(io::FileSystem& files, const std::string& directory);
+
+/// look(), and puts the directory in order. With an error nothing was touched, or can be again.
 Result<LogFiles> survey(io::FileSystem& files, const std::string& directory, metrics::Cells& cells);
 
 }  // namespace millrace::buffer

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/dead_letter_files.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/encoding.h"
+
+namespace millrace::buffer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kDescriptionBytesMax = 1ULL << 20;
+constexpr std::string_view kChunkSuffix = ".chunk";
+constexpr std::string_view kJsonSuffix = ".json";
+constexpr size_t kIdCharacters = 32;
+
+std::optional<ChunkId> id_of(std::string_view stem) {
+  if (stem.size() != kIdCharacters) return std::nullopt;
+  const auto bytes = hex_decode(stem);
+  if (!bytes || hex_encode(*bytes) != stem) return std::nullopt;
+  return ChunkId::from_bytes(*bytes);
+}
+
+std::string text_of(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+uint64_t number_of(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+
+// False: it is not a description of this chunk.
+bool take_description(const Json& json, DeadLetterFile& letter) {
+  if (!json.is_object() || text_of(json, "chunk_id") != letter.id.hex()) return false;
+  const std::string crc = text_of(json, "file_crc32c");
+  const auto [end, error] =
+      std::from_chars(crc.data(), crc.data() + crc.size(), letter.file_crc32c, 16);
+  if (error != std::errc() || end != crc.data() + crc.size()) return false;
+  letter.reason = text_of(json, "reason");
+  letter.last_error = text_of(json, "last_error");
+  letter.partition_key = text_of(json, "partition_key");
+  letter.payload_format =
+      static_cast<uint8_t>(std::min<uint64_t>(UINT8_MAX, number_of(json, "payload_format")));
+  letter.records = number_of(json, "records");
+  letter.missing_records = number_of(json, "missing_records");
+  letter.body_bytes = number_of(json, "body_bytes");
+  letter.created_us = number_of(json, "created_us");
+  letter.sealed_us = number_of(json, "sealed_us");
+  letter.attempts = number_of(json, "attempts");
+  letter.file_bytes = number_of(json, "file_bytes");
+  const auto metadata = json.find("metadata");
+  if (metadata != json.end() && metadata->is_object()) {
+    for (const auto& [key, value] : metadata->items()) {
+      if (value.is_string()) letter.metadata.emplace_back(key, value.get<std::string>());
+    }
+  }
+  return letter.file_bytes > 0;
+}
+
+std::string json_path(const DeadLetterFile& letter) {
+  return letter.path.substr(0, letter.path.size() - kChunkSuffix.size()).append(kJsonSuffix);
+}
+
+// Nothing: both files have vanished.
+Result<std::optional<DeadLetterFile>> describe(io::FileSystem& files, const std::string& directory,
+                                               const ChunkId& id) {
+  DeadLetterFile letter;
+  letter.id = id;
+  letter.path = directory + "/" + id.hex() + std::string(kChunkSuffix);
+  auto text = io::read_whole(files, json_path(letter), kDescriptionBytesMax);
+  const ErrorKind kind = text ? ErrorKind::kInvalid : text.error().kind;
+  if (!text && kind != ErrorKind::kNotFound && kind != ErrorKind::kInvalid) {
+    return tl::unexpected(text.error());
+  }
+  letter.has_description = text || kind != ErrorKind::kNotFound;
+  auto file = files.open(letter.path, io::OpenMode::kRead);
+  if (!file && file.error().kind != ErrorKind::kNotFound) return tl::unexpected(file.error());
+  if (!file && !letter.has_description) return std::optional<DeadLetterFile>();
+  if (file) {
+    const auto bytes = (*file)->size();
+    if (!bytes) return tl::unexpected(bytes.error());
+    letter.chunk_file_bytes = *bytes;
+  }
+  if (!letter.has_description) {
+    letter.fault = "its .json is missing: it is being written, or half removed";
+  } else if (!text || !take_description(Json::parse(*text, nullptr, false), letter)) {
+    letter.fault = "its .json is damaged";
+  } else if (!file) {
+    letter.fault = "its .chunk is missing";
+  } else if (letter.chunk_file_bytes != letter.file_bytes) {
+    letter.fault = fmt::format("its .chunk has {} bytes, its .json tells of {}",
+                               letter.chunk_file_bytes, letter.file_bytes);
+  }
+  return std::optional<DeadLetterFile>(std::move(letter));
+}
+
+}  // namespace
+
+Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
+                                                      const std::string& log_directory) {
+  std::vector<DeadLetterFile> letters;
+  const std::string directory = log_directory + "/dead";
+  auto entries = files.list(directory);
+  if (!entries && entries.error().kind == ErrorKind::kNotFound) return letters;
+  if (!entries) return tl::unexpected(entries.error());
+  std::optional<ChunkId> last;
+  for (const io::DirectoryEntry& entry : *entries) {  // in order: .chunk and .json side by side
+    const std::string_view name = entry.name;
+    const size_t dot = name.find('.');
+    if (entry.directory || dot == std::string_view::npos) continue;
+    const std::string_view suffix = name.substr(dot);
+    const auto id = id_of(name.substr(0, dot));
+    if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix) || last == id) continue;
+    last = id;
+    auto letter = describe(files, directory, *id);
+    if (!letter) return tl::unexpected(letter.error());
+    if (*letter) letters.push_back(std::move(**letter));
+  }
+  return letters;
+}
+
+Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::string_view name = slash == std::string::npos
+                                    ? std::string_view(path)
+                                    : std::string_view(path).substr(slash + 1);
+  const size_t dot = std::min(name.find('.'), name.size());
+  const auto id = id_of(name.substr(0, dot));
+  const std::string_view suffix = name.substr(dot);
+  if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix)) {
+    return fail(ErrorKind::kInvalid, path + ": not the name of a dead letter");
+  }
+  auto letter = describe(files, directory, *id);
+  if (!letter) return tl::unexpected(letter.error());
+  if (!*letter) return fail(ErrorKind::kNotFound, path + ": no such file");
+  return std::move(**letter);
+}
+
+Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile& letter) {
+  if (!letter.fault.empty()) {
+    return fail(ErrorKind::kCorrupt, letter.path + ": " + letter.fault);
+  }
+  auto bytes = io::read_whole(files, letter.path, kDeadLetterBytesMax);
+  if (!bytes) return bytes;
+  if (bytes->size() != letter.file_bytes || crc32c(*bytes) != letter.file_crc32c) {
+    return fail(ErrorKind::kCorrupt, letter.path + ": its bytes are not those its .json tells of");
+  }
+  return bytes;
+}
+
+Result<> remove_dead_letter(io::FileSystem& files, const DeadLetterFile& letter) {
+  const std::string paths[] = {json_path(letter), letter.path};
+  for (const std::string& path : paths) {
+    auto gone = files.unlink(path);
+    if (!gone && gone.error().kind != ErrorKind::kNotFound) return gone;
+  }
+  return files.sync_directory(letter.path.substr(0, letter.path.find_last_of('/')));
+}
+
+}  // namespace millrace::buffer

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/log_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace::buffer {
+namespace {
+
+constexpr int kRoundsMax = 10;  // of looking again because segments were removed meanwhile
+constexpr int kConfirmations = 2;
+constexpr const char* kRepeat = "a chunk that was delivered may be sent once more";
+
+bool has(const LogFiles& files, const Segment& segment) {
+  return std::any_of(files.segments.begin(), files.segments.end(),
+                     [&](const Segment& other) { return other.name == segment.name; });
+}
+
+// The end of the removed ranges that begin at or before `lsn` and go on without a gap.
+uint64_t removed_up_to(const std::vector<PositionLine>& removed, uint64_t lsn) {
+  while (true) {
+    const auto line = std::find_if(removed.begin(), removed.end(), [&](const PositionLine& g) {
+      return g.chunk_seq <= lsn && lsn < g.removed_end_lsn();
+    });
+    if (line == removed.end()) return lsn;
+    lsn = line->removed_end_lsn();
+  }
+}
+
+Damage of_file(std::string file, std::string what, std::vector<std::string> costs = {}) {
+  Damage damage;
+  damage.file = std::move(file);
+  damage.what = std::move(what);
+  damage.costs = std::move(costs);
+  return damage;
+}
+
+Damage of_range(uint64_t from, uint64_t to, std::string what) {
+  Damage damage;
+  damage.lsn = from;
+  damage.bytes = to - from;
+  damage.what = std::move(what);
+  return damage;
+}
+
+void add_missing(const LogFiles& files, std::vector<Damage>& faults) {
+  const PositionFacts& position = files.position;
+  if (files.segments.empty()) {
+    if (!position.header) return;
+    faults.push_back(of_file("", "the log has a position file and no segment"));
+    return;
+  }
+  uint64_t expected =
+      position.header ? position.header->first_lsn : files.segments.front().base_lsn;
+  for (const Segment& segment : files.segments) {
+    if (expected < segment.base_lsn) expected = removed_up_to(position.removed, expected);
+    if (expected < segment.base_lsn) {
+      faults.push_back(of_range(expected, segment.base_lsn, "a segment is missing"));
+    }
+    expected = std::max(expected, segment.end_lsn);
+  }
+}
+
+// The newest segment is never removed, never cut, and begins at or above all that was removed.
+void add_newest(const LogFiles& files, std::vector<Damage>& faults) {
+  if (files.segments.empty()) return;
+  const PositionFacts& position = files.position;
+  const Segment& newest = files.segments.back();
+  uint64_t removed_end = position.header ? position.header->first_lsn : 0;
+  for (const PositionLine& line : position.removed) {
+    removed_end = std::max(removed_end, line.removed_end_lsn());
+  }
+  if (newest.epoch < position.highest_epoch || newest.base_lsn < removed_end) {
+    faults.push_back(of_file("", "the newest segment is missing",
+                             {fmt::format("what was stored after {} was written", newest.name)}));
+    return;
+  }
+  const auto capacity = files.capacities.find(newest.name);
+  if (capacity != files.capacities.end() && newest.file_bytes < capacity->second) {
+    faults.push_back(of_file(newest.name,
+                             "the newest segment is shorter than it was made: it was cut, or later "
+                             "ones are missing",
+                             {"what was stored behind its end"}));
+  }
+}
+
+void add_position(const LogFiles& files, std::vector<Damage>& faults) {
+  const PositionFacts& position = files.position;
+  const char* const name = "chunks.pos";
+  if (position.lost && !files.segments.empty()) {
+    faults.push_back(of_file(name, "the position file is missing or empty", {kRepeat}));
+  } else if (position.cut) {
+    faults.push_back(of_file(name, "the position file was cut short", {kRepeat}));
+  }
+  if (std::count(position.bad_headers.begin(), position.bad_headers.end(), name) > 0) {
+    faults.push_back(of_file(name, "the header of the position file does not hold"));
+  }
+  for (const uint64_t at : position.invalid_at) {
+    faults.push_back(
+        of_file(name, fmt::format("the line at offset {} of the position file does not hold", at),
+                {kRepeat}));
+  }
+}
+
+// What is wrong with the files as a whole.
+std::vector<Damage> file_faults(const LogFiles& files) {
+  std::vector<Damage> faults;
+  for (const StraySegment& stray : files.strays) {
+    const bool other = stray.kind == StraySegment::Kind::kOtherLog;
+    faults.push_back(of_file(
+        stray.name, other ? "a segment of another log" : "a segment that does not fit the others"));
+  }
+  for (const Segment& segment : files.segments) {
+    if (segment.damaged) {
+      faults.push_back(of_file(segment.name, "the header of a segment does not hold"));
+    }
+  }
+  add_missing(files, faults);
+  add_newest(files, faults);
+  add_position(files, faults);
+  return faults;
+}
+
+bool is_same(const Damage& a, const Damage& b) {
+  return a.file == b.file && a.lsn == b.lsn && a.what == b.what;
+}
+
+}  // namespace
+
+const char* name_of(ChunkState state) {
+  switch (state) {
+    case ChunkState::kStaged:
+      return "staged";
+    case ChunkState::kQueued:
+      return "queued";
+    case ChunkState::kDeadLetter:
+      return "dead";
+    case ChunkState::kFinished:
+      return "finished";
+    case ChunkState::kDamaged:
+      break;
+  }
+  return "damaged";
+}
+
+uint64_t ViewedChunk::body_bytes() const {
+  uint64_t bytes = found.body_bytes;
+  for (const auto& [frame_no, frame] : found.frames) {
+    bytes += frame.payload_bytes;
+  }
+  return bytes;
+}
+
+uint64_t ViewedChunk::records() const {
+  uint64_t records = found.records;
+  for (const auto& [frame_no, frame] : found.frames) {
+    records += frame.records;
+  }
+  return records;
+}
+
+LogView::LogView(io::FileSystem& files, std::string directory, bool check_payloads)
+    : files_(files), directory_(std::move(directory)), check_payloads_(check_payloads) {}
+
+Result<std::unique_ptr<LogView>> LogView::take(io::FileSystem& files, std::string directory,
+                                               bool check_payloads) {
+  std::unique_ptr<LogView> view(new LogView(files, std::move(directory), check_payloads));
+  if (auto looked = view->look_and_scan(); !looked) return tl::unexpected(looked.error());
+  if (auto confirmed = view->confirm_faults(); !confirmed) {
+    return tl::unexpected(confirmed.error());
+  }
+  view->make_chunks();
+  return view;
+}
+
+// True if nothing that was looked at has gone or is being written. `torn`: what was unfinished
+// before; what stays so is not under way.
+bool LogView::is_settled(const LogFiles& found, const LogFiles& after, std::string& torn) const {
+  if (!std::all_of(found.segments.begin(), found.segments.end(),
+                   [&](const Segment& segment) { return has(after, segment); })) {
+    return false;
+  }
+  if (found.segments.empty()) return true;
+  const auto newest = scanned_.find(found.segments.back().name);
+  if (newest == scanned_.end() || newest->second.viewed.torn_bytes == 0) return true;
+  const ViewedSegment& viewed = newest->second.viewed;
+  std::string now = fmt::format("{} {}", newest->first, viewed.read_to);
+  if (now == torn) return true;
+  torn = std::move(now);
+  return false;
+}
+
+// Lines are read after the frames, so that a chunk that was finished meanwhile is known to be. If a
+// segment went meanwhile, what its chunks were moved to may not have been seen: once more.
+Result<> LogView::look_and_scan() {
+  auto found = look(files_, directory_);
+  std::string torn;
+  for (int round = 1; found; ++round) {
+    crc_ = LogCrc::of(found->uuid);
+    for (const Segment& segment : found->segments) {
+      const bool newest = &segment == &found->segments.back();
+      if (auto read = scan(segment, newest); !read) return read;
+    }
+    auto after = look(files_, directory_);
+    if (!after) return tl::unexpected(after.error());
+    if (is_settled(*found, *after, torn) || round == kRoundsMax) {
+      found_ = std::move(*after);
+      return {};
+    }
+    found = std::move(after);
+  }
+  return tl::unexpected(found.error());
+}
+
+// A directory cannot be read in one moment: what is wrong with it must be so in several looks.
+Result<> LogView::confirm_faults() {
+  damages_ = file_faults(found_);
+  for (int i = 0; i < kConfirmations && !damages_.empty(); ++i) {
+    auto again = look(files_, directory_);
+    if (!again) return tl::unexpected(again.error());
+    const std::vector<Damage> now = file_faults(*again);
+    std::erase_if(damages_, [&](const Damage& damage) {
+      return std::none_of(now.begin(), now.end(),
+                          [&](const Damage& other) { return is_same(damage, other); });
+    });
+  }
+  for (const Segment& segment : found_.segments) {
+    set_.add(segment);
+    const auto scanned = scanned_.find(segment.name);
+    if (scanned == scanned_.end()) {
+      viewed_.push_back(ViewedSegment{.segment = segment, .read_to = segment.base_lsn});
+      continue;
+    }
+    const std::vector<Damage>& bad = scanned->second.damages;
+    damages_.insert(damages_.end(), bad.begin(), bad.end());
+    viewed_.push_back(scanned->second.viewed);
+    viewed_.back().segment = segment;
+  }
+  return {};
+}
+
+// A chunk none of whose frames is in a segment any more, and that has no line either: its segments
+// went after they were read, so it was finished.
+bool LogView::is_there(const ViewedChunk& chunk) const {
+  if (chunk.found.sealed) return set_.find(chunk.found.seal_lsn).has_value();
+  return std::any_of(chunk.found.shares.begin(), chunk.found.shares.end(),
+                     [this](const Share& share) { return set_.find(share.lsn).has_value(); });
+}
+
+ChunkState LogView::state_of(const ViewedChunk& chunk) const {
+  const FoundChunk& found = chunk.found;
+  if (chunk.finished) return ChunkState::kFinished;
+  const bool holes = !found.sealed &&
+                     (found.frames.empty() || found.frames.rbegin()->first != found.frames.size());
+  if (!found.open || holes || (found.sealed && is_damaged(found))) return ChunkState::kDamaged;
+  if (!found.sealed) return ChunkState::kStaged;
+  return found.open->kind == ChunkKind::kDeadLetter ? ChunkState::kDeadLetter : ChunkState::kQueued;
+}
+
+void LogView::make_chunks() {
+  for (auto& [seq, found] : table_.chunks()) {
+    ViewedChunk chunk;
+    chunk.seq = seq;
+    chunk.found = std::move(found);
+    const auto fits = [&](const PositionLine& line) {
+      return !chunk.found.open || chunk.found.open->id == line.id;
+    };
+    const auto opened = open_lsns_.find(seq);
+    if (opened != open_lsns_.end()) chunk.open_lsn = opened->second;
+    const auto line = found_.position.finished.find(seq);
+    if (line != found_.position.finished.end() && fits(line->second)) {
+      chunk.finished = line->second;
+    }
+    const auto tried = found_.position.attempts.find(seq);
+    if (tried != found_.position.attempts.end() && fits(tried->second)) chunk.tried = tried->second;
+    chunk.state = state_of(chunk);
+    if (is_there(chunk)) chunks_.emplace(seq, std::move(chunk));
+  }
+  table_ = ChunkTable();
+}
+
+// Asked only when its frames cannot be read any more.
+bool LogView::was_finished(const ViewedChunk& chunk) const {
+  const auto now = look(files_, directory_);
+  if (!now) return false;
+  if (now->position.finished.contains(chunk.seq)) return true;
+  return std::any_of(chunk.found.shares.begin(), chunk.found.shares.end(), [&](const Share& share) {
+    const auto was = set_.find(share.lsn);
+    return was && !has(*now, *was);
+  });
+}
+
+Result<> LogView::load_staged(ChunkReader& reader, const ViewedChunk& chunk,
+                              LoadedChunk& out) const {
+  if (!chunk.found.open) {
+    return fail(ErrorKind::kCorrupt, "neither the OPEN nor the SEAL of the chunk can be read");
+  }
+  const auto staged = to_staged(chunk.seq, chunk.found, crc_);
+  if (!staged) return fail(ErrorKind::kCorrupt, "no DATA frame of the chunk can be read");
+  out.bytes.clear();
+  out.seal = SealPayload{};
+  out.seal.body_bytes = staged->body_bytes;
+  out.seal.records = staged->records;
+  out.seal.chunk_crc = staged->chunk_crc;
+  out.seal.open = *chunk.found.open;
+  out.seal.frame_lsns = staged->frame_lsns;
+  return reader.read_listed(QueuedChunk{.seq = chunk.seq, .id = staged->id}, out);
+}
+
+Result<> LogView::load(const ViewedChunk& chunk, LoadedChunk& out) const {
+  if (chunk.body_bytes() > kLoadedBytesMax) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("the chunk has {} bytes; more than {} are not read at once",
+                            chunk.body_bytes(), kLoadedBytesMax));
+  }
+  ChunkReader reader(files_, directory_, set_, crc_);
+  auto read = chunk.found.sealed ? reader.read(to_queued(chunk.seq, chunk.found), out)
+                                 : load_staged(reader, chunk, out);
+  if (read && !out.damaged) return read;
+  if (chunk.finished && !read) {
+    return fail(ErrorKind::kNotFound,
+                "the chunk is finished, and not all of its frames are there any more");
+  }
+  if (!chunk.finished && was_finished(chunk)) {
+    return fail(ErrorKind::kNotFound, "the chunk was finished while it was read");
+  }
+  return read;
+}
+
+// To the ranges in which listed frames of the chunk lie that cannot be read.
+void LogView::add_cost(const LoadedChunk& loaded, const std::string& cost) {
+  bool told = false;
+  for (Damage& damage : damages_) {
+    if (damage.lsn == kNoLsn) continue;
+    const bool hit = std::any_of(loaded.seal.frame_lsns.begin(), loaded.seal.frame_lsns.end(),
+                                 [&](uint64_t lsn) {
+                                   return lsn >= damage.lsn && lsn < damage.lsn + damage.bytes &&
+                                          (damage.file.empty() || !kept_.contains(lsn));
+                                 });
+    if (hit) damage.costs.push_back(cost);
+    told = told || hit;
+  }
+  if (told) return;
+  damages_.push_back(of_file("", "frames of a chunk cannot be read", {cost}));
+}
+
+// A chunk without SEAL does not tell which frames it had.
+void LogView::add_doubts() {
+  for (Damage& damage : damages_) {
+    if (damage.lsn == kNoLsn || damage.file.empty() || !damage.costs.empty()) continue;
+    if (damage.frame) {
+      if (damage.frame->kind != FrameKind::kData) continue;  // OPEN and SEAL repeat each other
+      const auto owner = chunks_.find(damage.frame->chunk_seq);
+      if (owner != chunks_.end() && owner->second.finished) continue;
+      const bool known = owner != chunks_.end() && owner->second.found.open;
+      damage.costs.push_back(fmt::format("chunk {}: {} records",
+                                         known ? owner->second.found.open->id.uuid() : "unknown",
+                                         damage.frame->records));
+      continue;
+    }
+    for (const auto& [seq, chunk] : chunks_) {
+      if (chunk.finished || chunk.found.sealed || !chunk.found.open) continue;
+      damage.costs.push_back(
+          fmt::format("chunk {}: perhaps records; it has no SEAL that tells which frames it had",
+                      chunk.found.open->id.uuid()));
+    }
+  }
+}
+
+Result<> LogView::check_chunks() {
+  LoadedChunk loaded;
+  for (const auto& [seq, chunk] : chunks_) {
+    if (chunk.state == ChunkState::kFinished) continue;
+    const std::string name = chunk.found.open ? chunk.found.open->id.uuid()
+                                              : fmt::format("with the number {:016x}", seq);
+    auto read = load(chunk, loaded);
+    if (!read && read.error().kind == ErrorKind::kCorrupt) {
+      damages_.push_back(of_file("", read.error().message,
+                                 {fmt::format("chunk {}: all of its {} records cannot be delivered",
+                                              name, chunk.records())}));
+    } else if (!read && read.error().kind != ErrorKind::kNotFound &&
+               read.error().kind != ErrorKind::kInvalid) {
+      return read;
+    } else if (read && loaded.damaged) {
+      add_cost(loaded,
+               fmt::format("chunk {}: {} of its {} records, {} bytes", name, loaded.missing_records,
+                           loaded.seal.records, loaded.missing_bytes));
+    }
+  }
+  add_doubts();
+  return {};
+}
+
+}  // namespace millrace::buffer

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/stopped_log.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "buffer/dead_letters.h"
+#include "buffer/group_writer.h"
+#include "buffer/key_seed.h"
+#include "buffer/segment_file.h"
+
+namespace millrace::buffer {
+
+StoppedLog::StoppedLog(io::Io io, std::string directory, std::unique_ptr<io::FileLock> lock)
+    : io_(io),
+      directory_(std::move(directory)),
+      lock_(std::move(lock)),
+      cells_(registry_.make_cells("")) {}
+
+StoppedLog::~StoppedLog() = default;
+
+Result<std::unique_ptr<StoppedLog>> StoppedLog::open(io::Io io, const std::string& directory) {
+  auto lock = io.files.lock(directory + "/LOCK");
+  if (!lock) return tl::unexpected(lock.error());
+  const std::string holder = fmt::format("pid {} (millrace buffer)\n", ::getpid());
+  if (auto described = (*lock)->describe(holder); !described) {
+    return tl::unexpected(described.error());
+  }
+  std::unique_ptr<StoppedLog> log(new StoppedLog(io, directory, std::move(*lock)));
+  if (auto recovered = log->recover(); !recovered) return tl::unexpected(recovered.error());
+  return log;
+}
+
+// The seed stays that of the log's newest segment, or the service would not know the keys in it.
+Result<> StoppedLog::recover() {
+  auto found = look(io_.files, directory_);
+  if (!found) return tl::unexpected(found.error());
+  for (const auto& [seq, line] : found->position.finished) {
+    if (line.kind == static_cast<char>(Finish::kDelivered) ||
+        line.kind == static_cast<char>(Finish::kSecondary)) {
+      delivered_.push_back(line.id);
+    }
+  }
+  RecoverySettings settings;
+  settings.directory = directory_;
+  settings.output_id = found->output_id;
+  settings.worker_id = found->worker_id;
+  settings.key_seed = find_key_seed(io_.files, {directory_}).value_or(io_.random.next());
+  Recovery recovery(io_, std::move(settings), segments_, pool_, cells_, interrupted_);
+  auto recovered = recovery.run();
+  if (!recovered) return tl::unexpected(recovered.error());
+  recovered_ = std::move(*recovered);
+  crc_ = LogCrc::of(recovered_.header.uuid);
+  end_lsn_ = recovered_.durable_end;
+  return {};
+}
+
+bool StoppedLog::was_delivered(const ChunkId& id) const {
+  return std::find(delivered_.begin(), delivered_.end(), id) != delivered_.end();
+}
+
+void StoppedLog::add(const OpenPayload& open, const std::vector<std::string_view>& records) {
+  CHECK(!records.empty());
+  if (batch_ == nullptr) batch_ = std::make_unique<Batch>(pool_, end_lsn_);
+  StagedChunk chunk;
+  chunk.seq = uint64_t{recovered_.header.epoch} << kEpochShift | next_counter_++;
+  chunk.open_bytes = encode(open);
+  chunk.chunk_crc = crc_.seed;
+  GroupWriter writer(crc_);
+  writer.begin(*batch_, GroupType::kAppend, {}, now_unix());
+  writer.put_frame(chunk, FrameKind::kOpen, 0, chunk.open_bytes);
+  for (const std::string_view record : records) {
+    writer.put_record(chunk, record);
+  }
+  writer.end_frame();
+  SealPayload seal;
+  seal.body_bytes = chunk.body_bytes;
+  seal.records = chunk.records;
+  seal.sealed_us = io_.clock.wall_us();
+  seal.chunk_crc = chunk.chunk_crc;
+  seal.reason = SealReason::kForced;
+  seal.frame_lsns = chunk.frame_lsns;
+  const uint64_t lsn = writer.put_frame(chunk, FrameKind::kSeal, chunk.next_frame_no,
+                                        encode(seal, chunk.open_bytes));
+  writer.end();
+  batch_->sealed.push_back(QueuedChunk{.seq = chunk.seq,
+                                       .id = open.id,
+                                       .seal_lsn = lsn,
+                                       .body_bytes = chunk.body_bytes,
+                                       .records = chunk.records,
+                                       .shares = chunk.shares});
+}
+
+Result<> StoppedLog::commit() {
+  if (batch_ == nullptr) return {};
+  auto published = publish();
+  if (published) {
+    for (QueuedChunk& chunk : batch_->sealed) {
+      chunk.shares = segments_.resolve(chunk.shares);
+      recovered_.chunks.push_back(std::move(chunk));
+    }
+  }
+  batch_.reset();
+  return published;
+}
+
+// As a roll: the commit is durable with the name of its segment.
+Result<> StoppedLog::publish() {
+  batch_->stamp(crc_, recovered_.header.epoch);
+  const uint64_t base = batch_->start_lsn();
+  const uint64_t end = round_up(batch_->end_lsn(), kBlockBytes);
+  const uint64_t capacity = kSegmentHeaderBytes + (end - base) + kBlockBytes;  // and the PAD
+  auto spare = make_spare(io_.files, directory_, 0, capacity, capacity);
+  if (!spare) return tl::unexpected(spare.error());
+  SegmentHeader header = recovered_.header;
+  header.base_lsn = base;
+  header.capacity = spare->capacity;
+  header.created_us = io_.clock.wall_us();
+  auto published = publish_segment(io_.files, directory_, *spare, header, batch_->content());
+  if (!published) {
+    (void)io_.files.unlink(spare->path);  // a spare that was written to is never kept
+    return published;
+  }
+  segments_.add(Segment{.base_lsn = base,
+                        .epoch = header.epoch,
+                        .name = segment_name(header.epoch, base),
+                        .end_lsn = end,
+                        .file_bytes = spare->capacity});
+  end_lsn_ = end;
+  return prove(*spare, base);
+}
+
+// A PAD behind the commit says that it was durable.
+Result<> StoppedLog::prove(Spare& spare, uint64_t base_lsn) {
+  Batch pad(pool_, end_lsn_);
+  GroupWriter writer(crc_);
+  writer.begin(pad, GroupType::kPad, {}, now_unix());
+  writer.end();
+  pad.stamp(crc_, recovered_.header.epoch);
+  const uint64_t offset = kSegmentHeaderBytes + (end_lsn_ - base_lsn);
+  if (auto written = spare.file->pwritev(pad.content(), offset); !written) return written;
+  if (auto synced = spare.file->fdatasync(); !synced) return synced;
+  end_lsn_ = round_up(pad.end_lsn(), kBlockBytes);
+  segments_.add_commit(end_lsn_, 0);
+  return {};
+}
+
+Result<> StoppedLog::read(const QueuedChunk& chunk, LoadedChunk& out) {
+  return ChunkReader(io_.files, directory_, segments_, crc_).read(chunk, out);
+}
+
+Result<> StoppedLog::give_up(QueuedChunk chunk, const std::string& why) {
+  if (auto loaded = read(chunk, loaded_); !loaded) return loaded;
+  chunk.give_up = GiveUp::kByHand;
+  chunk.last_error = why;
+  if (auto written = write_dead_letter(io_.files, directory_, chunk, loaded_); !written) {
+    return written;
+  }
+  auto line = recovered_.position->finish(Finish::kDeadLetter, chunk, io_.clock.wall_us() / 1000);
+  if (line) line = recovered_.position->sync();
+  if (!line) return line;
+  std::erase_if(recovered_.chunks, [&](const QueuedChunk& one) { return one.seq == chunk.seq; });
+  return {};
+}
+
+}  // namespace millrace::buffer
