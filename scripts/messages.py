@@ -15,11 +15,15 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(TOP, "packaging", "man", "millrace-messages.7")
 # Help texts, tables for display, HTTP's own words, and what toml11 says (explained there as one row).
-ELSEWHERE = re.compile(r"src/(config/(options_\w+|describe|syntax_fault|reader_help)|cli/(arguments|describe|status_text)"
+ELSEWHERE = re.compile(r"src/(config/(options_\w+|describe|syntax_fault|reader_help)|cli/(arguments|describe|status_text|buffer_stats|chunk_row)"
                        r"|metrics/\w+|base/endian|base/crc32c)\.(cc|h)$")
 # Not for operators: levels below info, names of states, a frame's payload.
 NOT_MESSAGES = {"control socket ready", "connection accepted", "in flight", "on disk", "GET, HEAD",
                 "text/plain; charset=utf-8", "\\x01 dead letter", "Signature expired", "Signature not yet current",
+                "KPL fragments, index 0", "KPL fragments, index 1", "keyed records", "MessagePack entries",
+                "opaque bytes", "with the number {:016x}", "given up by hand", "pid {} (millrace buffer)\\n",
+                "{} is a dead letter now, {} records: {}/dead/{}.chunk\\n",
+                "{}: {} ({} segments, {} bytes, {} chunks, {} dead letters)\\n", "{} damaged places",
                 "Further files, relative to this one; * and ? stand for any names.", "files in "}
 TOKEN = re.compile(r'R"([^\s()\\]{0,16})\((?:.*?)\)\1"|"((?:[^"\\\n]|\\.)*)"|//[^\n]*|/\*.*?\*/'
                    r"|(?<![0-9a-fA-F])'(?:[^'\\\n]|\\.)+'", re.DOTALL)

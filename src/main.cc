@@ -30,6 +30,24 @@ int run_command(const Arguments& arguments, Output& out) {
       return millrace::cli::status(arguments, out);
     case Command::kDescribe:
       return millrace::cli::describe(arguments, out);
+    case Command::kBufferLs:
+      return millrace::cli::buffer_ls(arguments, out);
+    case Command::kBufferShow:
+      return millrace::cli::buffer_show(arguments, out);
+    case Command::kBufferCat:
+      return millrace::cli::buffer_cat(arguments, out);
+    case Command::kBufferVerify:
+      return millrace::cli::buffer_verify(arguments, out);
+    case Command::kBufferStats:
+      return millrace::cli::buffer_stats(arguments, out);
+    case Command::kBufferRequeue:
+      return millrace::cli::buffer_requeue(arguments, out);
+    case Command::kDeadLetter:
+      return millrace::cli::dead_letter(arguments, out);
+    case Command::kDeadLetterLs:
+      return millrace::cli::dead_letter_ls(arguments, out);
+    case Command::kDeadLetterRm:
+      return millrace::cli::dead_letter_rm(arguments, out);
     case Command::kVersion:
       break;
   }

@@ -44,6 +44,7 @@ class CommandLine {
     add_send();
     add_decode();
     add_control_commands();
+    add_buffer();
     add_texts();
   }
 
@@ -159,6 +160,84 @@ class CommandLine {
         ->type_name("PATH");
   }
 
+  CLI::App* add_below(CLI::App* above, Command command, const char* name, const char* what) {
+    CLI::App* const sub = above->add_subcommand(name, what);
+    shape(*sub);
+    sub->footer("");
+    sub->group("Commands");
+    add_config(sub);
+    sub->add_option("--dir", arguments_.buffer.directory,
+                    "a buffer's directory, or one with buffers below, instead of a configuration")
+        ->type_name("PATH");
+    sub->add_option("--output", arguments_.buffer.output, "only the buffers of this output")
+        ->type_name("ID");
+    // Of a command inside a command the outer one is called last.
+    sub->callback([this, sub, command] {
+      if (sub->get_subcommands().empty()) arguments_.command = command;
+    });
+    return sub;
+  }
+
+  void add_json(CLI::App* command) {
+    command->add_flag("--json", arguments_.json, "print one JSON object a line");
+  }
+  CLI::Option* add_chunks(CLI::App* command, const char* what) {
+    return command->add_option("CHUNK", arguments_.buffer.chunks, what)->type_name("");
+  }
+  void add_choice(CLI::App* command) {
+    add_chunks(command, "ids of dead letters");
+    command->add_flag("--all", arguments_.buffer.all, "all dead letters");
+    command->add_option("--reason", arguments_.buffer.reason, "only those of this reason")
+        ->type_name("REASON");
+  }
+
+  void add_buffer() {
+    CLI::App* const buffer = app_.add_subcommand("buffer", "look into buffers, and mend them");
+    shape(*buffer);
+    buffer->group("Commands");
+    buffer->require_subcommand(1);
+    buffer->footer(
+        "ls, show, cat, verify and stats change nothing and may be used while the service runs.\n"
+        "requeue and dead-letter change a buffer, so the service must be stopped.\n"
+        "A chunk is named by its id, or by the first six or more characters of it.");
+    add_buffer_views(buffer);
+    CLI::App* const requeue = add_below(buffer, Command::kBufferRequeue, "requeue",
+                                        "queue dead letters again, with the same id and key");
+    add_choice(requeue);
+    requeue->add_flag("--force", arguments_.buffer.force,
+                      "also what is likely to be refused or was delivered");
+    CLI::App* const letter = add_below(buffer, Command::kDeadLetter, "dead-letter",
+                                       "give a queued chunk up; ls, rm: dead letters");
+    add_chunks(letter, "ids of queued chunks to be moved into dead/");
+    CLI::App* const ls =
+        add_below(letter, Command::kDeadLetterLs, "ls", "dead letters with their reasons");
+    add_json(ls);
+    ls->add_option("--reason", arguments_.buffer.reason, "only those of this reason")
+        ->type_name("REASON");
+    CLI::App* const rm = add_below(letter, Command::kDeadLetterRm, "rm", "remove dead letters");
+    add_choice(rm);
+    rm->add_flag("--yes", arguments_.buffer.yes, "really; they are gone for ever");
+  }
+
+  void add_buffer_views(CLI::App* buffer) {
+    CLI::App* const ls = add_below(buffer, Command::kBufferLs, "ls", "one line for each chunk");
+    add_json(ls);
+    ls->add_option("--state", arguments_.buffer.state,
+                   "staged, queued, dead, damaged, finished or all (all but finished)")
+        ->type_name("STATE")
+        ->check(CLI::IsMember({"staged", "queued", "dead", "damaged", "finished", "all"})
+                    .description(""));
+    CLI::App* const show = add_below(buffer, Command::kBufferShow, "show", "all about a chunk");
+    add_chunks(show, "ids, or paths of dead letters")->required();
+    add_json(show);
+    CLI::App* const cat = add_below(buffer, Command::kBufferCat, "cat", "the events of a chunk");
+    add_chunks(cat, "ids, or paths of dead letters")->required();
+    cat->add_flag("--raw", arguments_.buffer.raw, "the bytes as they are sent");
+    add_json(add_below(buffer, Command::kBufferVerify, "verify",
+                       "check every checksum; exit code 65: damage was found"));
+    add_json(add_below(buffer, Command::kBufferStats, "stats", "sums for each buffer"));
+  }
+
   void add_texts() {
     CLI::App* const describe = add(Command::kDescribe, "describe", "print all options");
     describe->group("");
@@ -183,15 +262,20 @@ class CommandLine {
   }
 
   UsageText usage(const CLI::ParseError& error) {
-    const auto parsed = app_.get_subcommands();
-    const CLI::App& command = parsed.empty() ? app_ : *parsed.front();
+    const CLI::App* innermost = &app_;
+    std::string before;  // the words before its name
+    while (!innermost->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + innermost->get_name();
+      innermost = innermost->get_subcommands().front();
+    }
+    const CLI::App& command = *innermost;
+    const bool top = innermost == &app_;
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       const bool version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
-      return {app::kExitFine, version ? std::string(error.what()) + "\n"
-                                      : command.help(parsed.empty() ? "" : app_.get_name())};
+      return {app::kExitFine, version ? std::string(error.what()) + "\n" : command.help(before)};
     }
-    const std::string name = parsed.empty() ? "millrace" : "millrace " + command.get_name();
-    if (parsed.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    const std::string name = top ? "millrace" : before + " " + command.get_name();
+    if (top && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
       return {app::kExitUsage, std::string("millrace: a command is missing\n") + kAdvice};
     }
     return {app::kExitUsage,

@@ -19,4 +19,15 @@ int status(const Arguments& arguments, Output& out);
 int describe(const Arguments& arguments, Output& out);
 int version(const Arguments& arguments, Output& out);
 
+// `millrace buffer ...`
+int buffer_ls(const Arguments& arguments, Output& out);
+int buffer_show(const Arguments& arguments, Output& out);
+int buffer_cat(const Arguments& arguments, Output& out);
+int buffer_verify(const Arguments& arguments, Output& out);
+int buffer_stats(const Arguments& arguments, Output& out);
+int buffer_requeue(const Arguments& arguments, Output& out);
+int dead_letter(const Arguments& arguments, Output& out);
+int dead_letter_ls(const Arguments& arguments, Output& out);
+int dead_letter_rm(const Arguments& arguments, Output& out);
+
 }  // namespace millrace::cli

@@ -6,7 +6,6 @@ tests/golden/README.md tells what they are. Everything queued goes out once, wit
 key that were fixed when it was stored; what was finished before does not come again; dead letters
 are written to dead/.
 """
-import gzip
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import cases
+from golden_buffer import GOLDEN, Golden
 from integration_case import IntegrationCase
 from kpl_reader import read_own_aggregate
 from local_stream import read_records
@@ -22,32 +22,7 @@ from millrace import local_match
 from position_file import read_positions
 from waiting import until
 
-GOLDEN = os.path.join(cases.REPOSITORY, "tests", "golden", "buffer")
 COMPAT_FORMAT = 2
-
-
-class Golden:
-    """One golden buffer; copied to where an output's log is looked for."""
-
-    def __init__(self, name):
-        self.source = os.path.join(GOLDEN, name)
-        with open(os.path.join(self.source, "expected.json"), encoding="utf-8") as file:
-            expected = json.load(file)
-        self.queued = expected["queued"]
-        self.dead_letters = expected["dead_letters"]
-        self.finished_before = [line.split()[2] for line in expected["lines"]
-                                if line[0] in "CSDX"]
-        self.dead_before = [line.split()[2] for line in expected["lines"] if line[0] == "D"]
-
-    def place_at(self, directory):
-        for where, _, names in os.walk(self.source):
-            for name in names:
-                if not name.endswith(".gz"):
-                    continue
-                path = os.path.join(directory, os.path.relpath(where, self.source), name[:-3])
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with gzip.open(os.path.join(where, name)) as packed, open(path, "xb") as file:
-                    file.write(packed.read())
 
 
 class GoldenBuffers(IntegrationCase):

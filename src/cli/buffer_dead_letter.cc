@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dead letters: what there is, removing some, and giving a queued chunk up by hand.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/exit_code.h"
+#include "base/log.h"
+#include "cli/chunk_row.h"
+#include "cli/chunk_search.h"
+#include "cli/commands.h"
+#include "cli/stopped_logs.h"
+#include "io/real.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr const char* kByHand = "given up by hand";
+
+int remove_letters(io::FileSystem& files, const ChosenLetters& chosen, Output& out) {
+  const std::string& directory = chosen.place.directory;
+  if (auto acting = act_as_owner(directory); !acting) {
+    return complain_of_error("millrace", acting.error());
+  }
+  auto lock = files.lock(directory + "/LOCK");
+  if (!lock) return complain_of_lock(directory, lock.error());
+  const std::string holder = fmt::format("pid {} (millrace buffer)\n", ::getpid());
+  if (auto described = (*lock)->describe(holder); !described) {
+    return complain_of_error(directory, described.error());
+  }
+  for (const buffer::DeadLetterFile& letter : chosen.letters) {
+    if (auto gone = buffer::remove_dead_letter(files, letter); !gone) {
+      return complain_of_error("millrace", gone.error());
+    }
+    out.write(fmt::format("{} removed, {} records\n", letter.id.uuid(), letter.records));
+  }
+  return app::kExitFine;
+}
+
+int give_up(io::Io io, const FoundPlace& found, Output& out) {
+  const std::string& directory = found.log.place.directory;
+  const ChunkId id = found.chunk->found.open->id;
+  auto log = open_stopped(io, directory);
+  if (!log) return log.error();
+  const auto& chunks = (*log)->chunks();
+  const auto chunk = std::find_if(chunks.begin(), chunks.end(),
+                                  [&](const buffer::QueuedChunk& one) { return one.id == id; });
+  if (chunk == chunks.end()) {
+    complain("chunk " + id.uuid() + " was finished meanwhile");
+    return app::kExitBadData;
+  }
+  const uint64_t records = chunk->records;
+  if (auto done = (*log)->give_up(*chunk, kByHand); !done) {
+    return complain_of_error(directory, done.error());
+  }
+  out.write(fmt::format("{} is a dead letter now, {} records: {}/dead/{}.chunk\n", id.uuid(),
+                        records, directory, id.hex()));
+  return app::kExitFine;
+}
+
+}  // namespace
+
+int dead_letter_ls(const Arguments& arguments, Output& out) {
+  io::RealFileSystem files;
+  const auto places = find_logs(files, arguments);
+  if (!places) return out.finish(places.error());
+  int code = app::kExitFine;
+  if (!arguments.json) out.write(table_head());
+  for (const LogPlace& place : *places) {
+    const auto letters = buffer::list_dead_letters(files, place.directory);
+    if (!letters) {
+      code = worse(code, complain_of_error(place.directory, letters.error()));
+      continue;
+    }
+    for (const buffer::DeadLetterFile& letter : *letters) {
+      const std::string& reason = arguments.buffer.reason;
+      if (!reason.empty() && letter.reason != reason) continue;
+      const ChunkRow row = row_of(place, letter);
+      if (!out.write(arguments.json ? json_line(row) : table_line(row))) return out.finish(code);
+    }
+  }
+  return out.finish(code);
+}
+
+int dead_letter_rm(const Arguments& arguments, Output& out) {
+  io::RealFileSystem files;
+  const auto chosen = choose_letters(files, arguments);
+  if (!chosen) return out.finish(chosen.error());
+  if (!arguments.buffer.yes) {
+    uint64_t letters = 0;
+    uint64_t records = 0;
+    for (const ChosenLetters& one : *chosen) {
+      letters += one.letters.size();
+      for (const buffer::DeadLetterFile& letter : one.letters) records += letter.records;
+    }
+    complain(
+        fmt::format("{} dead letters with {} records would be gone for ever; --yes removes "
+                    "them",
+                    letters, records));
+    return out.finish(app::kExitUsage);
+  }
+  int code = app::kExitFine;
+  for (const ChosenLetters& letters : *chosen) {
+    code = worse(code, remove_letters(files, letters, out));
+  }
+  return out.finish(code);
+}
+
+int dead_letter(const Arguments& arguments, Output& out) {
+  log::configure(log::Level::kWarn, log::Format::kText);
+  io::RealFileSystem files;
+  io::RealClock clock;
+  io::RealRandom random;
+  if (arguments.buffer.chunks.empty()) {
+    complain("name the chunks to give up, or use its commands ls and rm");
+    return out.finish(app::kExitUsage);
+  }
+  int code = app::kExitFine;
+  for (const std::string& name : arguments.buffer.chunks) {
+    const auto found = find_chunk(files, arguments, name);
+    if (!found) {
+      code = worse(code, found.error());
+    } else if (found->chunk == nullptr || found->chunk->finished) {
+      complain("chunk " + shown(name) + " is not waiting for its delivery any more");
+      code = worse(code, app::kExitBadData);
+    } else {
+      code = worse(code, give_up(io::Io{files, clock, random}, *found, out));
+    }
+  }
+  return out.finish(code);
+}
+
+}  // namespace millrace::cli

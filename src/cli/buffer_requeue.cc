@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/exit_code.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/requeued_chunk.h"
+#include "cli/stopped_logs.h"
+#include "io/real.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr uint64_t kCommitBytesMax = 16ULL << 20;
+
+const buffer::QueuedChunk* queued(const buffer::StoppedLog& log, const ChunkId& id) {
+  const auto& chunks = log.chunks();
+  const auto found = std::find_if(chunks.begin(), chunks.end(),
+                                  [&](const buffer::QueuedChunk& one) { return one.id == id; });
+  return found == chunks.end() ? nullptr : &*found;
+}
+
+// The dead letters of one log. Each is removed only after its chunk was read back from the log.
+class Requeue {
+ public:
+  Requeue(io::Io io, const ChosenLetters& chosen, bool force, Output& out)
+      : io_(io), chosen_(chosen), force_(force), out_(out) {}
+
+  int run() {
+    std::vector<const buffer::DeadLetterFile*> sendable;
+    for (const buffer::DeadLetterFile& letter : chosen_.letters) {
+      const auto chunk = read_requeued(io_.files, letter, force_);
+      if (chunk) {
+        sendable.push_back(&letter);
+      } else {
+        note(complain_of_error("millrace", chunk.error()));
+      }
+    }
+    if (sendable.empty()) return code_;
+    auto log = open_stopped(io_, chosen_.place.directory);
+    if (!log) return worse(code_, log.error());
+    log_ = std::move(*log);
+    if (!add(sendable)) return code_;
+    for (const buffer::DeadLetterFile* letter : added_) {
+      finish(*letter);
+    }
+    return code_;
+  }
+
+ private:
+  void note(int code) { code_ = worse(code_, code); }
+
+  bool commit() {
+    auto committed = log_->commit();
+    if (committed) return true;
+    note(complain_of_error(chosen_.place.directory, committed.error()));
+    complain("the dead letters stay as they are; run the command again");
+    return false;
+  }
+
+  bool add(const std::vector<const buffer::DeadLetterFile*>& letters) {
+    for (const buffer::DeadLetterFile* letter : letters) {
+      if (queued(*log_, letter->id) == nullptr) {
+        if (log_->was_delivered(letter->id) && !force_) {
+          complain("chunk " + letter->id.uuid() +
+                   ": it was delivered after it had been put into dead/; remove it with millrace "
+                   "buffer dead-letter rm, or --force sends it once more");
+          note(app::kExitBadData);
+          continue;
+        }
+        const auto chunk = read_requeued(io_.files, *letter, force_);
+        if (!chunk) {
+          note(complain_of_error("millrace", chunk.error()));
+          continue;
+        }
+        log_->add(chunk->open, chunk->records);
+        if (log_->pending_bytes() > kCommitBytesMax && !commit()) return false;
+      }
+      added_.push_back(letter);
+    }
+    return commit();
+  }
+
+  // The chunk is in the log, from this run or one that was killed before it came this far.
+  void finish(const buffer::DeadLetterFile& letter) {
+    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+    auto bytes = buffer::read_dead_letter(io_.files, letter);
+    auto read = bytes && chunk != nullptr ? log_->read(*chunk, loaded_) : Result<>();
+    if (!bytes || !read) {
+      note(complain_of_error(letter.path, bytes ? read.error() : bytes.error()));
+      return;
+    }
+    if (chunk == nullptr || loaded_.damaged || loaded_.bytes != *bytes) {
+      complain_of(letter.path, "the chunk of this id in the log has other bytes; both are kept");
+      note(app::kExitBadData);
+      return;
+    }
+    if (auto gone = buffer::remove_dead_letter(io_.files, letter); !gone) {
+      note(complain_of_error("millrace", gone.error()));
+      return;
+    }
+    out_.write(fmt::format("{} requeued, {} records, {} bytes\n", letter.id.uuid(), loaded_.records,
+                           loaded_.bytes.size()));
+  }
+
+  io::Io io_;
+  const ChosenLetters& chosen_;
+  const bool force_;
+  Output& out_;
+  int code_ = app::kExitFine;
+  std::unique_ptr<buffer::StoppedLog> log_;
+  std::vector<const buffer::DeadLetterFile*> added_;
+  buffer::LoadedChunk loaded_;
+};
+
+}  // namespace
+
+int buffer_requeue(const Arguments& arguments, Output& out) {
+  log::configure(log::Level::kWarn, log::Format::kText);
+  io::RealFileSystem files;
+  io::RealClock clock;
+  io::RealRandom random;
+  const auto chosen = choose_letters(files, arguments);
+  if (!chosen) return out.finish(chosen.error());
+  int code = app::kExitFine;
+  for (const ChosenLetters& letters : *chosen) {
+    Requeue requeue(io::Io{files, clock, random}, letters, arguments.buffer.force, out);
+    code = worse(code, requeue.run());
+  }
+  return out.finish(code);
+}
+
+}  // namespace millrace::cli

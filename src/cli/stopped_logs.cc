@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/stopped_logs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "app/exit_code.h"
+
+namespace millrace::cli {
+namespace {
+
+// The first line of a LOCK: "pid 123".
+std::string holder_of(const Error& error) {
+  const std::string holder = shown(error.message.substr(0, error.message.find('\n')));
+  return holder.empty() ? "another process" : holder;
+}
+
+// Which of the letters are meant; marks the names that fitted.
+std::vector<buffer::DeadLetterFile> choose(std::vector<buffer::DeadLetterFile> letters,
+                                           const BufferArguments& wanted,
+                                           std::map<std::string, std::set<std::string>>& fitting) {
+  std::erase_if(letters, [&](const buffer::DeadLetterFile& letter) {
+    bool meant = wanted.all;
+    for (auto& [name, ids] : fitting) {
+      if (!is_named(letter.id, name)) continue;
+      ids.insert(letter.id.uuid());
+      meant = true;
+    }
+    return !meant || (!wanted.reason.empty() && letter.reason != wanted.reason);
+  });
+  return letters;
+}
+
+int check_fitting(const std::map<std::string, std::set<std::string>>& fitting) {
+  int code = app::kExitFine;
+  for (const auto& [name, ids] : fitting) {
+    if (ids.size() == 1) continue;
+    code = ids.empty() ? app::kExitBadData : app::kExitUsage;
+    complain(ids.empty() ? "no dead letter " + name +
+                               " is there; millrace buffer dead-letter ls tells what is"
+                         : "several dead letters begin with " + name + "; give more of the id");
+  }
+  return code;
+}
+
+}  // namespace
+
+tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& files,
+                                                             const Arguments& arguments) {
+  const BufferArguments& wanted = arguments.buffer;
+  if (wanted.all == !wanted.chunks.empty()) {
+    complain("name the dead letters, or give --all");
+    return tl::unexpected(app::kExitUsage);
+  }
+  if (!check_names(wanted.chunks)) return tl::unexpected(app::kExitUsage);
+  std::map<std::string, std::set<std::string>> fitting;
+  for (const std::string& name : wanted.chunks) fitting[chunk_name(name)];
+  const auto places = find_logs(files, arguments);
+  if (!places) return tl::unexpected(places.error());
+  std::vector<ChosenLetters> chosen;
+  for (const LogPlace& place : *places) {
+    auto letters = buffer::list_dead_letters(files, place.directory);
+    if (!letters) return tl::unexpected(complain_of_error(place.directory, letters.error()));
+    auto meant = choose(std::move(*letters), wanted, fitting);
+    if (!meant.empty()) chosen.push_back(ChosenLetters{place, std::move(meant)});
+  }
+  if (const int code = check_fitting(fitting); code != app::kExitFine) return tl::unexpected(code);
+  return chosen;
+}
+
+Result<> act_as_owner(const std::string& directory) {
+  if (::getuid() != 0) return {};
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) return fail_errno(errno, directory);
+  // Back to root first: the directory before may have had another owner.
+  if (::seteuid(0) != 0 || ::setegid(status.st_gid) != 0 || ::seteuid(status.st_uid) != 0) {
+    return fail_errno(errno, "cannot act as the owner of " + directory);
+  }
+  return {};
+}
+
+int complain_of_lock(const std::string& directory, const Error& error) {
+  if (error.kind != ErrorKind::kLocked) return complain_of_error(directory, error);
+  complain_of(directory, "held by " + holder_of(error) +
+                             "; stop that process first (systemctl stop millrace), nothing was "
+                             "changed");
+  return app::kExitLocked;
+}
+
+tl::expected<std::unique_ptr<buffer::StoppedLog>, int> open_stopped(io::Io io,
+                                                                    const std::string& directory) {
+  if (auto acting = act_as_owner(directory); !acting) {
+    return tl::unexpected(complain_of_error("millrace", acting.error()));
+  }
+  auto log = buffer::StoppedLog::open(io, directory);
+  if (!log) return tl::unexpected(complain_of_lock(directory, log.error()));
+  return std::move(*log);
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`millrace buffer requeue | dead-letter`: what operators can do to the buffer of a stopped service,
+and what all of `millrace buffer` says to wrong words.
+"""
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import cases
+from golden_buffer import Golden
+from millrace import kinesis_match
+from position_file import dashed
+from tool_case import BAD_DATA, LOCKED, USAGE, ToolCase, contents, flip
+from waiting import until
+
+
+class Changing(ToolCase):
+    def refused_chunk(self, **options):
+        """A chunk that the service refused for good, in dead/; events follow that it did not."""
+        endpoint = self.endpoint()
+        endpoint.faults.queue(["ValidationException"])
+        millrace = self.to_endpoint(endpoint, id="to_kinesis", **options)
+        sender = self.send_events(millrace, 50)
+        millrace.flush()
+        until(millrace.dead, "the chunk in dead/")
+        until(lambda: millrace.finished("D"), "its line")
+        (path,) = millrace.dead()
+        return endpoint, millrace, sender, path
+
+    def check_requeued(self, endpoint, millrace, sender, told, data):
+        """The chunk is queued; a start delivers it with the id, key and bytes it had."""
+        (row,) = self.rows(*self.config(millrace))
+        self.assertEqual((row["chunk_id"], row["state"], row["records"]),
+                         (dashed(told["chunk_id"]), "queued", told["records"]))
+        self.tool("verify", *self.config(millrace))
+        requests = len(endpoint.requests())
+        millrace.start()
+        millrace.wait_idle()
+        until(endpoint.is_quiet, "the endpoint has answered")
+        (entry,) = endpoint.requests(requests)
+        self.assertEqual(entry.key, told["partition_key"])
+        ((_, record),) = endpoint.records()
+        self.assertEqual((record.key, bytes(record.data)), (told["partition_key"], data))
+        self.assert_all_well(endpoint, [sender])
+        self.assertEqual(millrace.dead(), {})
+        lines = [line for positions in millrace.positions().values() for line in positions.lines
+                 if line.chunk_id == told["chunk_id"] and line.kind in "CD"]
+        self.assertEqual([line.kind for line in lines], ["D", "C"])
+        self.assertLess(lines[0].chunk_seq, lines[1].chunk_seq)
+
+    def test_requeue_of_a_refused_chunk(self):
+        for name, options in (("random", {}), ("fixed", {"fixed_partition_key": "f\u00efxed"}),
+                              ("fluentd", {"kpl_compat": "fluentd"})):
+            with self.subTest(name):
+                endpoint, millrace, sender, path = self.refused_chunk(name=name, **options)
+                told, data = millrace.dead()[path]
+                chunk = dashed(told["chunk_id"])
+                # Not while the service runs.
+                before = millrace.positions()
+                for words in (("requeue", chunk), ("requeue", "--all"),
+                              ("dead-letter", "rm", "--yes", chunk)):
+                    error = self.errors(*words, *self.config(millrace), code=LOCKED)
+                    self.assertIn(f"held by pid {millrace.pid};", error)
+                    self.assertIn(os.path.dirname(os.path.dirname(path)), error)
+                self.assertEqual(set(millrace.dead()), {path})
+                self.assertEqual(set(before), set(millrace.positions()))
+                self.assertEqual(millrace.stop(), 0)
+                done = self.tool("requeue", "--all", "--reason", "retry_limit",
+                                 *self.config(millrace))
+                self.assertEqual(done.stdout, b"")
+                done = self.tool("requeue", "--all", "--reason", "refused", *self.config(millrace))
+                self.assertIn(f"{chunk} requeued, 50 records", done.stdout.decode())
+                self.assertEqual(millrace.dead(), {})
+                if name == "fluentd":
+                    self.check_compat(endpoint, millrace, data)
+                else:
+                    self.check_requeued(endpoint, millrace, sender, told, data)
+
+    def check_compat(self, endpoint, millrace, data):
+        millrace.start()
+        millrace.wait_idle()
+        ((_, record),) = endpoint.records()
+        self.assertEqual(bytes(record.data), data)
+
+    def test_requeue_that_was_killed_before_it_removed_the_dead_letter(self):
+        endpoint, millrace, sender, path = self.refused_chunk()
+        told, data = millrace.dead()[path]
+        millrace.stop()
+        saved = self.place("saved")
+        for suffix in (".json", ".chunk"):
+            shutil.copy(path[:-len(".json")] + suffix, saved)
+        self.tool("requeue", told["chunk_id"], *self.config(millrace))
+        for name in os.listdir(saved):
+            shutil.copy(os.path.join(saved, name), os.path.dirname(path))
+        # It is queued already: once is enough.
+        self.tool("requeue", told["chunk_id"], *self.config(millrace))
+        self.check_requeued(endpoint, millrace, sender, told, data)
+        # And once it was delivered, it takes --force to send it once more.
+        millrace.stop()
+        for name in os.listdir(saved):
+            shutil.copy(os.path.join(saved, name), os.path.dirname(path))
+        error = self.errors("requeue", told["chunk_id"], *self.config(millrace), code=BAD_DATA)
+        self.assertIn("it was delivered after it had been put into dead/", error)
+        self.assertEqual(set(millrace.dead()), {path})
+        self.tool("requeue", "--force", told["chunk_id"], *self.config(millrace))
+        millrace.start()
+        millrace.wait_idle()
+        self.assertEqual([bytes(record.data) for _, record in endpoint.records()], [data, data])
+
+    def test_given_up_by_hand_and_back(self):
+        endpoint, millrace, sender = self.killed_with_chunks(events=200)
+        rows = self.rows(*self.config(millrace))
+        chosen = rows[1]["chunk_id"]
+        raw = self.tool("cat", "--raw", chosen, *self.config(millrace)).stdout
+        done = self.tool("dead-letter", chosen, *self.config(millrace))
+        self.assertIn(f"{chosen} is a dead letter now", done.stdout.decode())
+        (letter,) = self.rows(*self.config(millrace), command=("dead-letter", "ls"))
+        self.assertEqual((letter["chunk_id"], letter["reason"]), (chosen, "by_hand"))
+        self.tool("verify", *self.config(millrace))
+        self.errors("dead-letter", chosen, *self.config(millrace), code=BAD_DATA)
+        millrace.start()
+        millrace.wait_idle()
+        until(endpoint.is_quiet, "the endpoint has answered")
+        sent = {record.key for _, record in endpoint.records()[self.stored_before:]}
+        self.assertEqual(sent, {row["chunk_id"] for row in rows} - {chosen})
+        millrace.stop()
+        self.tool("requeue", chosen, *self.config(millrace))
+        millrace.start()
+        millrace.wait_idle()
+        until(endpoint.is_quiet, "the endpoint has answered")
+        self.assertEqual([bytes(record.data) for _, record in endpoint.records()
+                          if record.key == chosen][-1], raw)
+        self.assert_all_well(endpoint, [sender], repeats=None)
+
+    def test_what_cannot_be_requeued_stays(self):
+        for name in ("unmatched", "opaque", "kpl"):
+            with self.subTest(name):
+                directory = os.path.join(self.place(name), "log")
+                golden = Golden(name)
+                golden.place_at(directory)
+                before = contents(os.path.join(directory, "dead"))
+                error = self.errors("requeue", "--all", "--dir", directory, code=BAD_DATA)
+                for chunk in golden.dead_before:
+                    if os.path.exists(os.path.join(directory, "dead", chunk + ".chunk")):
+                        self.assertIn(dashed(chunk), error)
+                self.assertEqual(contents(os.path.join(directory, "dead")), before)
+        # An oversize event can be sent to a stream with a larger limit.
+        (chunk,) = [chunk for chunk in golden.dead_before]
+        self.tool("requeue", "--force", chunk, "--dir", directory)
+        self.assertIn(dashed(chunk), {row["chunk_id"] for row in self.rows("--dir", directory)
+                                      if row["state"] == "queued"})
+
+    def test_damaged_dead_letter_is_not_requeued(self):
+        endpoint, millrace, _, path = self.refused_chunk()
+        millrace.stop()
+        flip(path[:-len(".json")] + ".chunk", 200)
+        error = self.errors("requeue", "--all", *self.config(millrace), code=BAD_DATA)
+        self.assertIn(path[:-len(".json")] + ".chunk", error)
+        self.assertEqual(set(millrace.dead()), {path})
+        self.assertEqual(endpoint.records(), [])
+
+    def test_removing(self):
+        _, millrace, _, path = self.refused_chunk()
+        millrace.stop()
+        chunk = os.path.basename(path)[:-len(".json")]
+        error = self.errors("dead-letter", "rm", chunk, *self.config(millrace), code=USAGE)
+        self.assertIn("1 dead letters with 50 records", error)
+        self.assertEqual(set(millrace.dead()), {path})
+        self.tool("dead-letter", "rm", "--yes", chunk[:8], *self.config(millrace))
+        self.assertEqual(os.listdir(os.path.dirname(path)), [])
+        self.errors("dead-letter", "rm", "--yes", chunk, *self.config(millrace), code=BAD_DATA)
+        millrace.start()
+        self.assertEqual(millrace.dead(), {})
+
+    def test_files_keep_their_owner(self):
+        if os.getuid() != 0:
+            raise AssertionError("this test needs root")
+        endpoint, millrace, _, path = self.refused_chunk()
+        millrace.stop()
+        for where, _, names in os.walk(millrace.root):
+            for name in [where, *(os.path.join(where, name) for name in names)]:
+                os.chown(name, 65534, 65534)
+        os.chmod(self.directory, 0o755)
+        self.tool("requeue", "--all", *self.config(millrace))
+        for where, _, names in os.walk(os.path.dirname(os.path.dirname(path))):
+            for name in names:
+                self.assertEqual(os.stat(os.path.join(where, name)).st_uid, 65534, name)
+
+
+class Arguments(ToolCase):
+    def test_errors(self):
+        empty = self.place("empty")
+        log = os.path.join(self.place("golden"), "log")
+        Golden("kpl").place_at(log)
+        for words, code, told in (
+                (("ls", "--dir", empty), BAD_DATA, "there is no buffer here"),
+                (("ls", "--dir", os.path.join(empty, "no")), BAD_DATA, "empty/no"),
+                (("ls", "-c", os.path.join(empty, "no.toml")), 78, "no.toml"),
+                (("cat", "xyz", "--dir", log), USAGE, "is no chunk id"),
+                (("cat", "60a2", "--dir", log), USAGE, "is no chunk id"),
+                (("cat", "60a241", "--dir", log), USAGE, "several chunks begin with 60a241"),
+                (("cat", "0" * 32, "--dir", log), BAD_DATA, "no chunk " + "0" * 32),
+                (("cat", os.path.join(log, "dead", "x.chunk")), BAD_DATA, "x.chunk"),
+                (("ls", "--output", "nobody", "--dir", log), BAD_DATA, "nobody"),
+                (("requeue", "--dir", log), USAGE, "name the dead letters, or give --all"),
+                (("requeue", "--all", "60a241", "--dir", log), USAGE, "name the dead letters"),
+                (("requeue", "0" * 32, "--dir", log), BAD_DATA, "no dead letter"),
+                (("dead-letter", "--dir", log), USAGE, "name the chunks"),
+                (("ls", "--state", "odd", "--dir", log), USAGE, "--state"),
+                (("frobnicate",), USAGE, "millrace buffer"), ((), USAGE, "millrace buffer")):
+            with self.subTest(" ".join(words)):
+                self.assertIn(told, self.errors(*words, code=code))
+
+    def test_logs_of_a_configuration(self):
+        """Those with a path of their own, of workers, and what an earlier configuration left."""
+        endpoint = self.endpoint()
+        path = self.place("own")
+        millrace = self.millrace(
+            [kinesis_match(endpoint.url, id="own", buffer={"path": path}) | {"pattern": "own.**"},
+             kinesis_match(endpoint.url, id="to_kinesis")], system={"workers": 2})
+        left = os.path.join(millrace.root, "worker7", "gone", "buffer")
+        Golden("kpl").place_at(left)
+        places = {(one["output"], one["worker"]): one["directory"]
+                  for one in self.rows(*self.config(millrace), command=("stats",))}
+        self.assertEqual(set(places), {("own", "0"), ("own", "1"), ("to_kinesis", "0"),
+                                       ("to_kinesis", "1"), ("unmatched", "0"), ("unmatched", "1"),
+                                       ("gone", "7")})
+        self.assertEqual(places[("own", "1")], os.path.join(path, "worker1"))
+        rows = self.rows("--output", "gone", *self.config(millrace))
+        self.assertGreater(len(rows), 0)
+        self.assertEqual({row["directory"] for row in rows}, {left})
+        # A secret that only the service has is no reason not to look.
+        with open(millrace.config_path, "a", encoding="utf-8") as file:
+            file.write('[source.security]\nshared_key = "${ONLY_THE_SERVICE_HAS_IT}"\n')
+        done = self.tool("stats", *self.config(millrace))
+        self.assertIn("--dir", done.stderr.decode())
+        self.assertIn(left, done.stdout.decode())
+
+
+if __name__ == "__main__":
+    cases.main(__file__)
