@@ -69,6 +69,43 @@ TEST(Arguments, Decode) {
   EXPECT_TRUE(arguments({"decode"}).files.empty());
 }
 
+TEST(Arguments, Buffer) {
+  const Arguments ls =
+      arguments({"buffer", "ls", "--dir", "/b", "--output", "o", "--state", "all", "--json"});
+  EXPECT_EQ(ls.command, Command::kBufferLs);
+  EXPECT_EQ(ls.buffer.directory, "/b");
+  EXPECT_EQ(ls.buffer.output, "o");
+  EXPECT_EQ(ls.buffer.state, "all");
+  EXPECT_TRUE(ls.json);
+  const Arguments cat = arguments({"buffer", "cat", "--raw", "-c", "f", "id1", "id2"});
+  EXPECT_EQ(cat.command, Command::kBufferCat);
+  EXPECT_EQ(cat.config_path, "f");
+  EXPECT_TRUE(cat.buffer.raw);
+  EXPECT_THAT(cat.buffer.chunks, ElementsAre("id1", "id2"));
+  EXPECT_EQ(arguments({"buffer", "show", "id"}).command, Command::kBufferShow);
+  EXPECT_EQ(arguments({"buffer", "verify"}).command, Command::kBufferVerify);
+  EXPECT_EQ(arguments({"buffer", "stats"}).command, Command::kBufferStats);
+  const Arguments requeue = arguments({"buffer", "requeue", "--all", "--reason", "r", "--force"});
+  EXPECT_EQ(requeue.command, Command::kBufferRequeue);
+  EXPECT_TRUE(requeue.buffer.all && requeue.buffer.force);
+  EXPECT_EQ(requeue.buffer.reason, "r");
+}
+
+TEST(Arguments, ACommandInsideACommand) {
+  const Arguments given_up = arguments({"buffer", "dead-letter", "id"});
+  EXPECT_EQ(given_up.command, Command::kDeadLetter);
+  EXPECT_THAT(given_up.buffer.chunks, ElementsAre("id"));
+  EXPECT_EQ(arguments({"buffer", "dead-letter", "ls"}).command, Command::kDeadLetterLs);
+  const Arguments rm = arguments({"buffer", "dead-letter", "rm", "id", "--yes"});
+  EXPECT_EQ(rm.command, Command::kDeadLetterRm);
+  EXPECT_TRUE(rm.buffer.yes);
+  EXPECT_THAT(rm.buffer.chunks, ElementsAre("id"));
+  EXPECT_THAT(usage({"buffer", "cat"}).text, HasSubstr("millrace buffer cat:"));
+  EXPECT_EQ(usage({"buffer"}).exit_code, app::kExitUsage);
+  EXPECT_THAT(usage({"buffer", "dead-letter", "rm", "--help"}).text,
+              HasSubstr("Usage: millrace buffer dead-letter rm"));
+}
+
 TEST(Arguments, NothingPrintsUsage) {
   const UsageText text = usage({});
   EXPECT_EQ(text.exit_code, app::kExitUsage);

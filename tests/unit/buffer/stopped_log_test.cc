@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// A chunk is queued again or given up by a tool, and the machine loses power at each operation of
+// that: the chunk is never lost, and every delivery has the bytes it had.
+
+#include "buffer/stopped_log.h"
+
+#include <gtest/gtest.h>
+
+#include "buffer/dead_letter_files.h"
+#include "io/lossy.h"
+#include "tests/support/log_harness.h"
+
+namespace millrace::buffer {
+namespace {
+
+using testing::LogHarness;
+using testing::ScriptedClock;
+using testing::ScriptedRandom;
+
+constexpr const char* kDirectory = "/buffer/worker0/out/buffer";
+
+/// The disk until a number of syncs and changes of names were made; afterwards each fails.
+class FailingFiles : public io::FileSystem {
+ public:
+  FailingFiles(io::FileSystem& files, int left) : files_(files), left_(left) {}
+
+  bool failed() const { return left_ < 0; }
+  Result<> step() {
+    if (left_ >= 0 && --left_ >= 0) return {};
+    return fail(ErrorKind::kIo, "the power is gone");
+  }
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
+    auto file = files_.open(path, mode);
+    if (!file) return file;
+    return std::unique_ptr<io::File>(std::make_unique<OpenFile>(*this, std::move(*file)));
+  }
+  Result<> rename(const std::string& from, const std::string& to) override {
+    auto allowed = step();
+    return allowed ? files_.rename(from, to) : allowed;
+  }
+  Result<> unlink(const std::string& path) override {
+    auto allowed = step();
+    return allowed ? files_.unlink(path) : allowed;
+  }
+  Result<> sync_directory(const std::string& path) override {
+    auto allowed = step();
+    return allowed ? files_.sync_directory(path) : allowed;
+  }
+  Result<> make_directories(const std::string& path) override {
+    return files_.make_directories(path);
+  }
+  Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override {
+    return files_.list(path);
+  }
+  Result<bool> exists(const std::string& path) override { return files_.exists(path); }
+  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
+    return files_.lock(path);
+  }
+
+ private:
+  class OpenFile : public io::File {
+   public:
+    OpenFile(FailingFiles& files, std::unique_ptr<io::File> file)
+        : files_(files), file_(std::move(file)) {}
+    Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
+      return file_->pread(out, size, offset);
+    }
+    Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
+      return file_->pwritev(parts, offset);
+    }
+    Result<> fdatasync() override {
+      auto allowed = files_.step();
+      return allowed ? file_->fdatasync() : allowed;
+    }
+    Result<> fsync() override {
+      auto allowed = files_.step();
+      return allowed ? file_->fsync() : allowed;
+    }
+    Result<> allocate(uint64_t size) override { return file_->allocate(size); }
+    Result<> truncate(uint64_t size) override { return file_->truncate(size); }
+    Result<uint64_t> size() override { return file_->size(); }
+
+   private:
+    FailingFiles& files_;
+    std::unique_ptr<io::File> file_;
+  };
+
+  io::FileSystem& files_;
+  int left_;
+};
+
+class StoppedLogTest : public ::testing::Test {
+ protected:
+  // A queued chunk "kept;" and one to be worked on.
+  void prepare(io::LossyFileSystem& files) {
+    LogHarness harness(files, kDirectory);
+    ASSERT_TRUE(harness.start());
+    for (const char* record : {"kept;", "moved;"}) {
+      harness.append({record});
+      harness.log().appender().seal_all(SealReason::kForced);
+      ASSERT_TRUE(harness.commit());
+    }
+    harness.stop();
+  }
+  io::Io io(io::FileSystem& files) { return io::Io{files, clock_, random_}; }
+
+  Result<> give_up(io::FileSystem& files) {
+    auto log = StoppedLog::open(io(files), kDirectory);
+    if (!log) return tl::unexpected(log.error());
+    for (const QueuedChunk& chunk : (*log)->chunks()) {
+      if (chunk.body_bytes == 6) return (*log)->give_up(chunk, "by hand");
+    }
+    return {};
+  }
+  // As the tool does: what is queued already is not queued again; the files go last.
+  Result<> requeue(io::FileSystem& files) {
+    auto letters = list_dead_letters(files, kDirectory);
+    if (!letters) return tl::unexpected(letters.error());
+    for (const DeadLetterFile& letter : *letters) {
+      auto bytes = read_dead_letter(files, letter);
+      if (!bytes) return tl::unexpected(bytes.error());
+      auto log = StoppedLog::open(io(files), kDirectory);
+      if (!log) return tl::unexpected(log.error());
+      bool queued = false;
+      for (const QueuedChunk& chunk : (*log)->chunks()) queued = queued || chunk.id == letter.id;
+      OpenPayload open;
+      open.id = letter.id;
+      open.created_us = letter.created_us;
+      open.payload_format = letter.payload_format;
+      open.head = "HEAD";
+      open.partition_key = letter.partition_key;
+      if (!queued) (*log)->add(open, {std::string_view(*bytes).substr(4)});
+      if (auto committed = (*log)->commit(); !committed) return committed;
+      if (auto gone = remove_dead_letter(files, letter); !gone) return gone;
+    }
+    return {};
+  }
+  // What a start delivers, by id.
+  std::multimap<std::string, std::string> deliveries(io::FileSystem& files) {
+    LogHarness harness(files, kDirectory);
+    EXPECT_TRUE(harness.start());
+    std::multimap<std::string, std::string> found;
+    while (auto taken = harness.take()) {
+      EXPECT_EQ(taken->loaded.seal.open.partition_key, taken->chunk.id.uuid());
+      found.emplace(taken->chunk.id.hex(), taken->loaded.bytes);
+      harness.finish(*taken);
+    }
+    EXPECT_EQ(harness.registry.total(metrics::Metric::kCorruptBytes), 0U);
+    EXPECT_EQ(harness.registry.total(metrics::Metric::kMissingSegments), 0U);
+    return found;
+  }
+
+  ScriptedClock clock_;
+  ScriptedRandom random_;
+};
+
+TEST_F(StoppedLogTest, AChunkGivenUpAndQueuedAgainIsTheSame) {
+  io::LossyFileSystem files;
+  prepare(files);
+  ASSERT_TRUE(give_up(files));
+  auto letters = list_dead_letters(files, kDirectory);
+  ASSERT_TRUE(letters);
+  ASSERT_EQ(letters->size(), 1U);
+  EXPECT_EQ((*letters)[0].reason, "by_hand");
+  const std::string id = (*letters)[0].id.hex();
+  ASSERT_TRUE(requeue(files));
+  EXPECT_TRUE(list_dead_letters(files, kDirectory)->empty());
+  const auto found = deliveries(files);
+  EXPECT_EQ(found.size(), 2U);
+  EXPECT_EQ(found.find(id)->second, "HEADmoved;");
+}
+
+TEST_F(StoppedLogTest, AHeldLogIsNotTouched) {
+  io::LossyFileSystem files;
+  prepare(files);
+  LogHarness service(files, kDirectory);
+  ASSERT_TRUE(service.start());
+  const auto log = StoppedLog::open(io(files), kDirectory);
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().kind, ErrorKind::kLocked);
+}
+
+TEST_F(StoppedLogTest, PowerCutAtEachOperation) {
+  int cuts = 0;
+  for (const bool keep : {false, true}) {
+    for (int steps = 0;; ++steps) {
+      io::LossyFileSystem files;
+      prepare(files);
+      ASSERT_TRUE(give_up(files));
+      files.cut_power();
+      FailingFiles failing(files, steps);
+      const auto done = requeue(failing);
+      files.cut_power(keep ? std::function<bool()>([] { return true; }) : nullptr);
+      ++cuts;
+      // It is in dead/ or queued, perhaps both; the next run of the tool ends what was begun.
+      ASSERT_TRUE(requeue(files)) << steps;
+      EXPECT_TRUE(list_dead_letters(files, kDirectory)->empty());
+      const auto found = deliveries(files);
+      EXPECT_EQ(found.size(), 2U) << steps;
+      for (const auto& [id, bytes] : found) {
+        EXPECT_TRUE(bytes == "HEADmoved;" || bytes == "HEADkept;") << bytes;
+      }
+      if (done) break;
+      ASSERT_LT(steps, 100);
+    }
+  }
+  EXPECT_GT(cuts, 20);
+  printf("%d cuts\n", cuts);
+}
+
+TEST_F(StoppedLogTest, PowerCutWhileAChunkIsGivenUp) {
+  for (int steps = 0;; ++steps) {
+    io::LossyFileSystem files;
+    prepare(files);
+    FailingFiles failing(files, steps);
+    const auto done = give_up(failing);
+    files.cut_power();
+    const bool dead = !list_dead_letters(files, kDirectory)->empty();
+    const auto found = deliveries(files);
+    EXPECT_TRUE(dead || found.size() == 2U) << steps;
+    if (!done) continue;
+    EXPECT_TRUE(dead);
+    EXPECT_EQ(found.size(), 1U);
+    break;
+  }
+}
+
+}  // namespace
+}  // namespace millrace::buffer
