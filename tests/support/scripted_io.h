@@ -2,12 +2,13 @@
 #pragma once
 
 // A clock and randomness that a test sets, over the real file system in a directory of its own.
-// One thread unless said otherwise; the clock's values are atomic.
+// One thread unless said otherwise; the clock's values are atomic, the randomness has a mutex.
 
 #include <atomic>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <mutex>
 #include <string>
 
 #include "base/check.h"
@@ -28,6 +29,7 @@ class ScriptedClock : public io::Clock {
 class ScriptedRandom : public io::Random {
  public:
   uint64_t next() override {
+    const std::lock_guard lock(mutex_);
     if (values.empty()) {
       counter_ += 0x9e3779b97f4a7c15U;
       return counter_ ^ (counter_ >> 29);
@@ -37,9 +39,10 @@ class ScriptedRandom : public io::Random {
     return value;
   }
 
-  std::deque<uint64_t> values;
+  std::deque<uint64_t> values;  // before anybody asks
 
  private:
+  std::mutex mutex_;
   uint64_t counter_ = 1;
 };
 
