@@ -389,7 +389,7 @@ Result<> LogView::check_chunks() {
     }
   }
   add_doubts();
-  return {};
+  return check_side_files();
 }
 
 }  // namespace millrace::buffer

@@ -86,8 +86,8 @@ class LogView {
   Result<> load(const ViewedChunk& chunk, LoadedChunk& out) const;
   static constexpr uint64_t kLoadedBytesMax = 1ULL << 30;
 
-  /// Reads every unfinished chunk as a delivery would and adds what does not hold to damages(),
-  /// and to each range that was damaged already what it costs.
+  /// Reads every unfinished chunk as a delivery would, and the side files, and adds what does not
+  /// hold to damages(), and to each range that was damaged already what it costs.
   Result<> check_chunks();
 
  private:
@@ -109,6 +109,7 @@ class LogView {
   void add_doubts();
 
   // log_view_scan.cc
+  Result<> check_side_files();
   Result<> scan(const Segment& segment, bool newest);
   Result<bool> is_under_way(SegmentScanner& scanner, const Segment& segment, bool newest) const;
   Result<> add_group(SegmentScanner& scanner, const ScannedGroup& group, Scanned& scanned);

@@ -6,6 +6,7 @@
 
 #include "buffer/log_view.h"
 #include "buffer/segment_file.h"
+#include "buffer/side_file.h"
 
 namespace millrace::buffer {
 namespace {
@@ -178,6 +179,28 @@ Result<> LogView::pass_gap(SegmentScanner& scanner, Scanned& scanned) {
                                    .what = kBadGroup,
                                    .costs = {}});
   scanner.move_to(to);
+  return {};
+}
+
+Result<> LogView::check_side_files() {
+  auto entries = files_.list(directory_);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const io::DirectoryEntry& entry : *entries) {
+    if (entry.directory || !is_side_file_name(entry.name)) continue;
+    const auto bytes = io::read_whole(files_, directory_ + "/" + entry.name, kSideFileBytesMax);
+    if (!bytes && bytes.error().kind == ErrorKind::kNotFound) continue;  // removed meanwhile
+    if (!bytes && bytes.error().kind != ErrorKind::kInvalid) return tl::unexpected(bytes.error());
+    SideFile side;
+    if (bytes && decode(*bytes, side) && side.uuid == found_.uuid &&
+        entry.name == side_file_name(side.epoch, side.base_lsn)) {
+      continue;
+    }
+    Damage damage;
+    damage.file = entry.name;
+    damage.what = "a side file does not hold";
+    damage.costs = {"messages that it knew may be stored twice if they are sent again"};
+    damages_.push_back(std::move(damage));
+  }
   return {};
 }
 

@@ -223,6 +223,19 @@ TEST_F(LogViewTest, DamageOfWhatWasDeliveredCostsNothing) {
   EXPECT_TRUE(seen->damages()[0].costs.empty());
 }
 
+TEST_F(LogViewTest, ASideFileThatDoesNotHold) {
+  store("queued;");
+  const auto good = view();
+  ASSERT_TRUE(good->check_chunks());
+  EXPECT_TRUE(good->damages().empty());
+  const std::string side = "seg.00000001.0000000000000000.idx";
+  put(side, std::string("MRIDX1\0\0", 8) + std::string(100, 'x'));
+  const auto seen = view();
+  ASSERT_TRUE(seen->check_chunks());
+  ASSERT_EQ(seen->damages().size(), 1U);
+  EXPECT_EQ(seen->damages()[0].file, side);
+}
+
 TEST_F(LogViewTest, ASegmentWithoutALineIsMissing) {
   store("first;");
   store("tail;");  // a start writes it again elsewhere
