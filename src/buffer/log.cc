@@ -96,8 +96,8 @@ Room Log::room(uint64_t bytes) const {
   if (refusing_) return Room::kRefusing;
   const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
-  // A commit that waits for a spare on a full disk: what comes now would only pile up in memory.
-  if (disk_full_ && commit_under_way_) return Room::kFull;
+  // A commit that waits for a spare: what comes now would only pile up in memory.
+  if (spare_missing_ && commit_under_way_) return Room::kFull;
   const uint64_t unfinished = queue_.queued() + appender_->staged_chunks();
   if (position_->free_slots() <= unfinished + segments_.count() + 256) return Room::kFull;
   return Room::kYes;
@@ -204,7 +204,7 @@ LogStatus Log::status() const {
                    .disk_bytes = segments_.disk_bytes() + spares_.disk_bytes(),
                    .refusing = refusing_,
                    .degraded = degraded(),
-                   .full = disk_full_ || clients_wait_,
+                   .full = spare_missing_ || clients_wait_,
                    .last_error = {}};
   const std::lock_guard lock(mutex_);
   status.last_error = last_error_;

@@ -165,7 +165,7 @@ class Log : public CommitTarget {
   std::atomic<bool> refusing_{false};
   std::atomic<bool> position_failing_{false};
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
-  std::atomic<bool> disk_full_{false};
+  std::atomic<bool> spare_missing_{false};  // it cannot be made
   std::atomic<bool> clients_wait_{false};  // for room, now or a moment ago
   mutable std::mutex mutex_;               // guards the two below
   std::string last_error_;

@@ -53,12 +53,13 @@ void Log::tend_spare() {
                           std::max(wanted, kLeastSegmentBytes));
   if (!spare) {
     spare_retry_ms_ = now + kSpareRetryMs;
-    disk_full_ = spare.error().kind == ErrorKind::kNoSpace;
-    log::error("buffer", "no room for the next segment; storing waits for it, delivery goes on",
+    spare_missing_ = true;
+    if (spare.error().kind != ErrorKind::kNoSpace) disk_failed(spare.error());
+    log::error("buffer", "the next segment cannot be made; storing waits for it, delivery goes on",
                {{"output", settings_.output_id}, {"error", spare.error().message}});
     return;
   }
-  if (disk_full_.exchange(false)) wake_waiting();
+  if (spare_missing_.exchange(false)) wake_waiting();
   spares_.put(std::move(*spare));
 }
 

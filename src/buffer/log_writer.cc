@@ -104,14 +104,15 @@ Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
 // written again before anything relies on them.
 LogWriter::Outcome LogWriter::fail_over(Batch& batch, const Error& cause) {
   error_ = cause;
+  if (active_ != nullptr) cells_.add(Metric::kCommitFailures);
   active_.reset();
-  cells_.add(Metric::kCommitFailures);
   auto done = write_elsewhere(batch);
   if (done) {
     ++fail_overs_;
     cells_.add(Metric::kFailOvers);
     return Outcome::kDurable;
   }
+  cells_.add(Metric::kCommitFailures);
   error_ = done.error();
   next_probe_ms_ = io_.clock.running_ms() +
                    (error_.kind == ErrorKind::kNoSpace ? kProbeFullEveryMs : kProbeEveryMs);

@@ -61,30 +61,23 @@ class LogHarness {
     log_->appender().end();
   }
 
-  /// Commits what was laid out, or what the disk refused before. True if it is durable, false if
-  /// the disk refuses it. Makes spares as housekeeping would.
-  bool commit() {
-    if (!log_->commit_under_way()) {
-      const std::lock_guard lock(mutex_);
-      done_ = false;
-    }
-    const uint64_t failures = registry.total(metrics::Metric::kCommitFailures);
-    log_->submit(*commits_);
-    if (!log_->commit_under_way()) return true;  // nothing to do
-    // A log that refuses tries again only when that is due: some rounds tell that it does not.
-    const auto refused = [&] {
-      return log_->refusing() && registry.total(metrics::Metric::kCommitFailures) > failures;
-    };
-    for (int rounds = 0; !refused() && (rounds < 20 || !log_->refusing()); ++rounds) {
-      if (log_->tend()) commits_->retry_waiting();
-      std::unique_lock lock(mutex_);
-      if (!wake_.wait_for(lock, std::chrono::milliseconds(2), [this] { return done_; })) continue;
+  /// Commits what was laid out, and first what the disk refused before. True if it is durable,
+  /// false if the disk refuses it, or does not take it in so many rounds. Makes spares as
+  /// housekeeping would.
+  bool commit(int rounds_max = 5000) {
+    while (true) {
+      if (!log_->commit_under_way()) {
+        const std::lock_guard lock(mutex_);
+        done_ = false;
+      }
+      const uint64_t failures = registry.total(metrics::Metric::kCommitFailures);
+      log_->submit(*commits_);
+      if (!log_->commit_under_way()) return true;  // nothing to do
+      if (!await_commit(failures, rounds_max)) return false;
       auto done = commits_->take_completions();
       CHECK(done.size() == 1);
       log_->completed(*done[0].batch);
-      return true;
     }
-    return false;
   }
 
   /// Takes the next chunk and reads it back; nothing if none is queued.
@@ -126,6 +119,22 @@ class LogHarness {
   uint64_t total_limit = 1ULL << 40;
 
  private:
+  // False when the disk has refused it; one that refuses is not asked before a second has passed.
+  bool await_commit(uint64_t failures_before, int rounds_max) {
+    const bool asked = !log_->refusing() ||
+                       clock.running >= refused_ms_ + buffer::LogWriter::kProbeFullEveryMs;
+    for (int rounds = 0; rounds < (asked ? rounds_max : 10); ++rounds) {
+      if (log_->tend()) commits_->retry_waiting();
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, std::chrono::milliseconds(2), [this] { return done_; })) return true;
+      if (log_->refusing() && registry.total(metrics::Metric::kCommitFailures) > failures_before) {
+        refused_ms_ = clock.running;
+        return false;
+      }
+    }
+    return false;
+  }
+
   io::FileSystem& files_;
   const std::string directory_;
   buffer::BlockPool pool_;
@@ -135,6 +144,7 @@ class LogHarness {
   std::mutex mutex_;  // guards done_
   std::condition_variable wake_;
   bool done_ = false;
+  uint64_t refused_ms_ = 0;
 };
 
 }  // namespace millrace::testing
