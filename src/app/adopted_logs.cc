@@ -72,13 +72,12 @@ std::vector<std::string> AdoptedLogs::directories() const {
 Result<> AdoptedLogs::open(const std::atomic<bool>& interrupted) {
   opened_ms_ = io_.clock.running_ms();
   for (Adopted& adopted : logs_) {
-    buffer::LogSettings settings{
-        .directory = adopted.directory,
-        .output_id = output_id(config_, adopted.output),
-        .worker_id = adopted.worker,
-        .key_seed = shared_.key_seed,
-        .keys = shared_.keys.on() ? &shared_.keys : nullptr,
-        .key_bit = buffer::LogBits{1} << adopted.output};
+    buffer::LogSettings settings{.directory = adopted.directory,
+                                 .output_id = output_id(config_, adopted.output),
+                                 .worker_id = adopted.worker,
+                                 .key_seed = shared_.key_seed,
+                                 .keys = shared_.keys.on() ? &shared_.keys : nullptr,
+                                 .key_bit = buffer::LogBits{1} << adopted.output};
     auto log = buffer::Log::open(io_, std::move(settings), pool_, registry_, interrupted);
     if (!log) return tl::unexpected(log.error());
     adopted.log = std::move(*log);
@@ -93,8 +92,8 @@ void AdoptedLogs::start(const std::vector<std::unique_ptr<flush::Outlet>>& outle
   for (Adopted& adopted : logs_) {
     housekeeping.add(*adopted.log, commits);
     if (adopted.output >= outlets.size()) continue;
-    adopted.pool = std::make_unique<flush::FlushPool>(io_, *adopted.log, *outlets[adopted.output], 1,
-                                                      registry_);
+    adopted.pool = std::make_unique<flush::FlushPool>(io_, *adopted.log, *outlets[adopted.output],
+                                                      1, registry_);
   }
 }
 

@@ -237,9 +237,9 @@ void App::start_delivery() {
   for (const auto& worker : workers_) {
     worker->start();
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      pools_.push_back(std::make_unique<flush::FlushPool>(
-          io_, *worker->logs()[i], *outlets_[i], outlets_[i]->options.flush_thread_count,
-          registry_));
+      pools_.push_back(std::make_unique<flush::FlushPool>(io_, *worker->logs()[i], *outlets_[i],
+                                                          outlets_[i]->options.flush_thread_count,
+                                                          registry_));
     }
   }
 }

@@ -41,11 +41,10 @@ std::vector<std::string> Worker::log_directories() const {
 Result<> Worker::open_logs(const std::atomic<bool>& interrupted) {
   for (const std::string& directory : log_directories()) {
     const size_t at = logs_.size();
-    auto opened =
-        open_log(directory, output_id(config_, at),
-                 at < config_.matches.size() ? config_.matches[at].buffer.total_limit_size
-                                             : config::Buffer{}.total_limit_size,
-                 interrupted);
+    auto opened = open_log(directory, output_id(config_, at),
+                           at < config_.matches.size() ? config_.matches[at].buffer.total_limit_size
+                                                       : config::Buffer{}.total_limit_size,
+                           interrupted);
     if (!opened) return opened;
   }
   return build_ingest();

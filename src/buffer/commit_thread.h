@@ -2,10 +2,10 @@
 #pragma once
 
 // CommitThread: makes the batches of a worker's logs durable, in the order they come, one commit at
-// a time. A batch that waits for a spare, or for a disk that refuses it, lets the others pass. Does not build batches. Invariant:
-// at most one batch of a log is here (the log submits the next one only after the completion).
-// submit() and take_completions(): loop thread; retry_waiting(): any thread. The targets must outlive
-// it.
+// a time. A batch that waits for a spare, or for a disk that refuses it, lets the others pass. Does
+// not build batches. Invariant: at most one batch of a log is here (the log submits the next one
+// only after the completion). submit() and take_completions(): loop thread; retry_waiting(): any
+// thread. The targets must outlive it.
 
 #include <condition_variable>
 #include <cstdint>

@@ -68,9 +68,10 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   if (!recovered) return tl::unexpected(recovered.error());
   crc_ = LogCrc::of(recovered->header.uuid);
   position_ = std::move(recovered->position);
-  side_files_ = std::make_unique<SideFileSet>(
-      io_, settings_.directory, recovered->header.uuid,
-      settings_.keys == nullptr ? 0 : settings_.keys->window_ms(), std::move(recovered->side_files));
+  side_files_ =
+      std::make_unique<SideFileSet>(io_, settings_.directory, recovered->header.uuid,
+                                    settings_.keys == nullptr ? 0 : settings_.keys->window_ms(),
+                                    std::move(recovered->side_files));
   appender_ =
       std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);
   writer_ = std::make_unique<LogWriter>(io_, settings_.directory, recovered->header,

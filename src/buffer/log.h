@@ -35,7 +35,7 @@ struct LogSettings {
 
 enum class Room {
   kYes,
-  kFull,    // total_limit_bytes is reached, or the disk has no room for a spare
+  kFull,      // total_limit_bytes is reached, or the disk has no room for a spare
   kRefusing,  // the disk refuses commits; it is tried again every few seconds
 };
 
@@ -165,9 +165,9 @@ class Log : public CommitTarget {
   std::atomic<bool> refusing_{false};
   std::atomic<bool> position_failing_{false};
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
-  std::atomic<bool> spare_missing_{false};  // it cannot be made
-  std::atomic<bool> clients_wait_{false};  // for room, now or a moment ago
-  mutable std::mutex mutex_;               // guards the two below
+  std::atomic<bool> spare_missing_{false};   // it cannot be made
+  std::atomic<bool> clients_wait_{false};    // for room, now or a moment ago
+  mutable std::mutex mutex_;                 // guards the two below
   std::string last_error_;
   std::function<void()> wake_;
 };

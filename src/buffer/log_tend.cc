@@ -14,7 +14,7 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
-constexpr int kLeftSegmentsARound = 8;  // at a start there may be hundreds
+constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
 Metric dead_letter_metric(const QueuedChunk& chunk) {
@@ -98,8 +98,9 @@ void Log::write_side_file(const Segment& segment, bool last_chance) {
   auto written = side_files_->write(segment, keys);
   if (written || !last_chance) return;
   housekeeping_cells_.add(Metric::kKeysLost, keys);
-  log::warn("buffer", "the request keys of a segment are lost; a message sent again after a "
-                      "restart may be stored twice",
+  log::warn("buffer",
+            "the request keys of a segment are lost; a message sent again after a "
+            "restart may be stored twice",
             {{"output", settings_.output_id}, {"keys", keys}, {"error", written.error().message}});
 }
 

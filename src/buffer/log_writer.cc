@@ -121,14 +121,15 @@ LogWriter::Outcome LogWriter::fail_over(Batch& batch, const Error& cause) {
 
 Result<> LogWriter::write_elsewhere(Batch& batch) {
   if (header_.epoch >= kEpochMax) {
-    return fail(ErrorKind::kInvalid, directory_ + ": all epochs are used; deliver what is queued, "
-                                                  "then move the directory away");
+    return fail(ErrorKind::kInvalid, directory_ +
+                                         ": all epochs are used; deliver what is queued, "
+                                         "then move the directory away");
   }
   ++header_.epoch;  // also if this fails: what it leaves behind is never mistaken for the next
   const uint64_t needed =
       kSegmentHeaderBytes + round_up(batch.end_lsn(), kBlockBytes) - batch.start_lsn();
-  auto spare = make_spare(io_.files, directory_, kFailOverSpare + header_.epoch,
-                          kFirstSegmentBytes, needed);
+  auto spare =
+      make_spare(io_.files, directory_, kFailOverSpare + header_.epoch, kFirstSegmentBytes, needed);
   if (!spare) return tl::unexpected(spare.error());
   return begin_segment(batch, std::move(*spare));
 }

@@ -57,7 +57,7 @@ class LogWriter {
   SegmentHeader header_;  // of the active segment; the epoch may be above it while refusing
   LogCrc crc_;
   std::unique_ptr<io::File> active_;  // null: refusing
-  std::atomic<uint64_t> capacity_;  // of the active segment's file
+  std::atomic<uint64_t> capacity_;    // of the active segment's file
   std::atomic<uint64_t> active_base_;
   std::atomic<uint64_t> durable_end_;
   SegmentSet& segments_;

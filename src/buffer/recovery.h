@@ -89,8 +89,8 @@ class Recovery {
   uint32_t epoch_ = 1;
   uint64_t proof_ = 0;  // D
   ChunkTable table_;
-  uint64_t held_ = 0;                     // groups, and frames of corrupt ranges, that held
-  uint64_t read_end_ = 0;                 // where the last good group ends
+  uint64_t held_ = 0;      // groups, and frames of corrupt ranges, that held
+  uint64_t read_end_ = 0;  // where the last good group ends
   std::vector<SideFileSet::Known> side_files_;
   std::vector<GroupHeader> tail_;         // valid groups from D on, of the newest segment
   std::vector<KeptLine> kept_;            // lines of finished chunks with frames on disk

@@ -36,7 +36,8 @@ Result<> Recovery::read_side_file(const std::string& name) {
   SideFile side;
   if (!bytes || !decode(*bytes, side) || side.uuid != files_.uuid ||
       name != side_file_name(side.epoch, side.base_lsn)) {
-    log::warn("buffer", "a side file is damaged; messages it knew may be stored twice if sent again",
+    log::warn("buffer",
+              "a side file is damaged; messages it knew may be stored twice if sent again",
               {{"path", path}});
     return io_.files.unlink(path);
   }

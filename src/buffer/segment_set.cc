@@ -126,9 +126,8 @@ bool SegmentSet::holds_any(const std::vector<Share>& shares) const {
 
 bool SegmentSet::holds(uint64_t base_lsn, uint32_t epoch) const {
   const std::lock_guard lock(mutex_);
-  return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& s) {
-    return s.base_lsn == base_lsn && s.epoch == epoch;
-  });
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [&](const Segment& s) { return s.base_lsn == base_lsn && s.epoch == epoch; });
 }
 
 uint64_t SegmentSet::first_lsn() const {

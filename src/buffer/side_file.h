@@ -15,11 +15,11 @@
 //   44  4      flags: 1 = damage was found in the segment
 //   48  4 + 4  chunks, keys
 //   56  8      length of the file
-//   64         chunks: seq 8, id 16 (zeros: neither OPEN nor SEAL is here), lsn of OPEN here 8, lsn of
-//              the last SEAL here 8 (all ones: none), frame bytes here 8, f 4, 0 4; then f DATA frames:
-//              lsn 8, frame_no 4, payload length 4, records 4, header CRC 4; none if sealed here
-//              16 each: request keys in lsn order, of valid groups only
-//              4: CRC of all before
+//   64         chunks: seq 8, id 16 (zeros: neither OPEN nor SEAL is here), lsn of OPEN here 8, lsn
+//   of
+//              the last SEAL here 8 (all ones: none), frame bytes here 8, f 4, 0 4; then f DATA
+//              frames: lsn 8, frame_no 4, payload length 4, records 4, header CRC 4; none if sealed
+//              here 16 each: request keys in lsn order, of valid groups only 4: CRC of all before
 
 #include <cstdint>
 #include <string>

@@ -25,8 +25,8 @@ SideFileSet::File& SideFileSet::file_of(const Segment& segment) {
       place->known.epoch == segment.epoch) {
     return *place;
   }
-  return *files_.insert(
-      place, File{.known = Known{.base_lsn = segment.base_lsn, .epoch = segment.epoch}});
+  return *files_.insert(place,
+                        File{.known = Known{.base_lsn = segment.base_lsn, .epoch = segment.epoch}});
 }
 
 // What an earlier life wrote may not be on disk, but what it says is true; and it says more than a
@@ -68,8 +68,8 @@ void SideFileSet::tend(const SegmentSet& segments) {
   size_t newer_keys = 0;
   for (size_t i = files_.size(); i-- > 0;) {
     const Known known = files_[i].known;
-    const bool known_still = newer_keys < KeyTable::kEntriesMax && known.keys > 0 &&
-                             now - known.since_ms < window_ms_;
+    const bool known_still =
+        newer_keys < KeyTable::kEntriesMax && known.keys > 0 && now - known.since_ms < window_ms_;
     newer_keys += known.keys;
     if (known_still || segments.holds(known.base_lsn, known.epoch)) continue;
     // One that cannot be unlinked is found at the next start, and asked about again.

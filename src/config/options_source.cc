@@ -56,9 +56,10 @@ constexpr Option kSource[] = {
      .default_text = "10000",
      .min = 1,
      .max = 1'000'000,
-     .help = "Connections open at the same time, each worker's share of them alike. At the limit the "
-             "oldest one that has not sent a message yet makes room for the next; if there is none, "
-             "the next is closed.",
+     .help =
+         "Connections open at the same time, each worker's share of them alike. At the limit the "
+         "oldest one that has not sent a message yet makes room for the next; if there is none, "
+         "the next is closed.",
      .set = set_member<ForwardSource, &ForwardSource::connection_limit>},
     {.name = "connection_limit_per_source",
      .type = Type::kInteger,

@@ -5,8 +5,8 @@
 // that gets no ack sends the same message again for ever; from the third time on it is kept as it
 // came and acked. Keeps no bytes of a message. A key has its place in one of kSets sets; a full set
 // forgets the one seen less often of any two: of many more messages than it holds, coming round and
-// round, the one seen longest ago would be the very one to come next. Shared by all workers, for an agent that
-// comes again may meet another one. Any thread. Invariant: its size never changes.
+// round, the one seen longest ago would be the very one to come next. Shared by all workers, for an
+// agent that comes again may meet another one. Any thread. Invariant: its size never changes.
 
 #include <array>
 #include <cstddef>

@@ -71,7 +71,7 @@ std::optional<std::string> unpacked_by_library(Compression kind, std::string_vie
 // compressed one of no bytes pass this way, but not ZSTD_decompress (libzstd 1.5.4).
 std::optional<std::string> unpacked_by_bytes(std::string_view packed) {
   const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
-                                                                  ZSTD_freeDCtx);
+                                                                   ZSTD_freeDCtx);
   std::string room(kLimit, '\0');
   ZSTD_outBuffer out{room.data(), room.size(), 0};
   size_t left = 1;

@@ -121,8 +121,8 @@ class LogHarness {
  private:
   // False when the disk has refused it; one that refuses is not asked before a second has passed.
   bool await_commit(uint64_t failures_before, int rounds_max) {
-    const bool asked = !log_->refusing() ||
-                       clock.running >= refused_ms_ + buffer::LogWriter::kProbeFullEveryMs;
+    const bool asked =
+        !log_->refusing() || clock.running >= refused_ms_ + buffer::LogWriter::kProbeFullEveryMs;
     for (int rounds = 0; rounds < (asked ? rounds_max : 10); ++rounds) {
       if (log_->tend()) commits_->retry_waiting();
       std::unique_lock lock(mutex_);

@@ -15,7 +15,8 @@ const std::string kUuid = "uuid of the log.";
 SideFile example() {
   SideFile side{.uuid = kUuid, .base_lsn = 8192, .end_lsn = 65536, .epoch = 3};
   side.chunks.push_back(SideFile::Chunk{.seq = 1, .open_lsn = 8256, .seal_lsn = 9000});
-  side.chunks.push_back(SideFile::Chunk{.seq = 2, .frame_bytes = 700, .frames = {{9100, 4, 5, 6, 7}}});
+  side.chunks.push_back(
+      SideFile::Chunk{.seq = 2, .frame_bytes = 700, .frames = {{9100, 4, 5, 6, 7}}});
   for (char c = 'a'; c < 'f'; ++c) {
     RequestKey key;
     key.fill(c);
@@ -66,7 +67,8 @@ class SideFiles : public ::testing::Test {
 
   void SetUp() override { ASSERT_TRUE(files.make_directories(kDirectory)); }
   SideFileSet::Known known(uint64_t number, size_t keys, uint64_t age_ms) {
-    return {.base_lsn = number * 4096, .epoch = 1, .keys = keys, .since_ms = clock.running - age_ms};
+    return {
+        .base_lsn = number * 4096, .epoch = 1, .keys = keys, .since_ms = clock.running - age_ms};
   }
   /// With a file for each.
   SideFileSet set_of(const std::vector<SideFileSet::Known>& found, uint64_t window_ms = kWindowMs) {
