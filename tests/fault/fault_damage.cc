@@ -87,12 +87,13 @@ class Cases {
 
 void print_table(Counter& counter, const Arguments& arguments) {
   std::printf(
-      "| %s | `fault_damage %s --seed %lu --bytes %lu --stride %lu` | %lu | %lu of %lu cases "
+      "| %s | `fault_damage %s --seed %lu --bytes %lu --stride %lu` | %lu | %lu cases, one in %lu "
+      "of %lu "
       "| %s | %s |\n",
       arguments.cuts ? "G8 (K7, T03): a torn tail at every byte"
                      : "G7 (D1, T04): a flipped bit costs at most its frame, and is told",
       arguments.cuts ? "cuts" : "bits", counter["seed"], counter["bytes"], counter["stride"],
-      counter["seed"], counter["checked"], counter["cases"] / counter["stride"],
+      counter["seed"], counter["checked"], counter["stride"], counter["cases"],
       counter["broken"] == 0 ? "none broken" : "BROKEN", counter.date().c_str());
 }
 
