@@ -93,6 +93,9 @@ TEST_F(FailOver, ARefusingLogDeliversAndComesBack) {
   EXPECT_FALSE(harness.commit());
   EXPECT_EQ(harness.log().room(10), Room::kRefusing);
   EXPECT_TRUE(harness.log().status().refusing);
+  harness.log().tend();
+  EXPECT_EQ(harness.registry.total(Metric::kRefusingLogs), 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kDegradedLogs), 1U);
   EXPECT_GT(harness.log().stuck_bytes(), 0U);
   EXPECT_EQ(harness.drain(), "durable;");
   harness.clock.running += LogWriter::kProbeEveryMs;
