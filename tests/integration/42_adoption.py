@@ -34,10 +34,16 @@ class Adoption(IntegrationCase):
         before = len(self.senders)
         for n in range(before, before + SENDERS):
             self.senders.append(self.send_events(millrace, 100, name=f"sender{n}"))
-        staged = [worker["staged_chunks"] for one in millrace.status()["outputs"]
-                  if one["id"] == "out" for worker in one["workers"] if worker["worker"] < workers]
-        self.assertEqual(len(staged), workers)
-        self.assertTrue(all(staged), staged)
+        # A chunk may just have been full: then there is none staged until more comes.
+        for n in range(100):
+            staged = [worker["staged_chunks"] for one in millrace.status()["outputs"]
+                      if one["id"] == "out" for worker in one["workers"]
+                      if worker["worker"] < workers]
+            self.assertEqual(len(staged), workers)
+            if all(staged):
+                return
+            self.senders.append(self.send_events(millrace, 50, name=f"more{before}-{n}"))
+        self.fail(f"staged chunks of the workers: {staged}")
 
     def buffer_of(self, millrace, worker):
         return os.path.join(millrace.root, f"worker{worker}", "out", "buffer")
@@ -54,7 +60,7 @@ class Adoption(IntegrationCase):
             millrace.start()
             millrace.wait_idle()
         verdict = self.assert_all_well(self.stream, self.senders)
-        self.assertEqual(verdict.delivered, 3 * SENDERS * 100)
+        self.assertGreaterEqual(verdict.delivered, 3 * SENDERS * 100)
         left = [worker["worker"] for worker in millrace.status()["outputs"][0]["workers"]]
         print(f"    {verdict.delivered} events of workers 0 to 3 delivered by 1; buffers {left}", flush=True)
 
