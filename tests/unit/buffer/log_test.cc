@@ -223,7 +223,7 @@ TEST(Log, OnADiskThatIsNearlyFullTheNextSegmentIsSmaller) {
   for (int i = 0; i < 300; ++i) {
     sent += record + std::to_string(i);
     harness.append({record + std::to_string(i)});
-    ASSERT_TRUE(harness.commit());
+    ASSERT_TRUE(harness.commit_patiently());
     if (i % 20 == 0) delivered += harness.drain();
   }
   harness.log().appender().seal_all(SealReason::kForced);
