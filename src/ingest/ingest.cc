@@ -71,8 +71,9 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
     parts_.cells.add(Metric::kOverflowBlocked);
     return wait_for_room(log);
   }
+  const uint64_t wanted = parts_.pool.bytes_in_use() + estimate;
   // What waits for a refusing log holds nobody else up.
-  const bool fits = parts_.pool.bytes_in_use() + estimate <= kPoolBytesMax + stuck_bytes();
+  const bool fits = wanted <= kPoolBytesMax || wanted <= kPoolBytesMax + stuck_bytes();
   if (!fits && !idle()) {
     blocked_ = true;  // commits_done() offers it again
     return Admission::kNotNow;
