@@ -45,12 +45,17 @@ void AdoptedLogs::find(size_t output) {
   if (!entries) return;
   for (const io::DirectoryEntry& entry : *entries) {
     uint32_t worker = 0;
-    if (!entry.directory || !parse_worker(entry.name, worker) || worker < config_.system.workers) {
-      continue;
-    }
+    // An earlier life began to remove it: below the worker's directory, or that one itself.
+    const bool removed = entry.name.ends_with(kRemovedSuffix);
+    const std::string name =
+        removed ? entry.name.substr(0, entry.name.rfind(kRemovedSuffix)) : entry.name;
+    if (!entry.directory || !parse_worker(name, worker)) continue;
     std::string directory = log_directory(config_, output, worker);
     std::error_code ignored;
-    fs::remove_all(directory + kRemovedSuffix, ignored);  // an earlier life began to remove it
+    if (removed || worker >= config_.system.workers) {
+      fs::remove_all(directory + kRemovedSuffix, ignored);
+    }
+    if (removed || worker < config_.system.workers) continue;
     const auto is_log = io_.files.exists(directory + "/chunks.pos");
     if (!is_log || !*is_log) continue;
     logs_.push_back(Adopted{.output = output,

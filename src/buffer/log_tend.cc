@@ -112,7 +112,7 @@ void Log::tend_position() {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }
-  if (!sync_position()) return;
+  if (!sync_position() || removals_unsynced_) return;  // a compaction would drop lines too early
   auto compacted = position_->compact(
       segments_.first_lsn(),
       [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },
@@ -165,18 +165,19 @@ void Log::tend_dead_letters() {
 
 void Log::tend_removals() {
   if (position_failing_) return;
-  bool removed = false;
   while (const std::optional<Segment> segment = segments_.next_removable()) {
     if (auto gone = remove_segment(*segment); !gone) {
       log::warn("buffer", "a segment cannot be removed; tried again",
                 {{"file", segment->name}, {"error", gone.error().message}});
       break;
     }
-    removed = true;
+    removals_unsynced_ = true;
   }
   side_files_->tend(segments_);
-  if (!removed) return;
-  if (auto synced = io_.files.sync_directory(settings_.directory); !synced) {
+  if (!removals_unsynced_) return;
+  auto synced = io_.files.sync_directory(settings_.directory);
+  removals_unsynced_ = !synced;
+  if (!synced) {
     log::warn("buffer", "the buffer's directory cannot be synced",
               {{"directory", settings_.directory}, {"error", synced.error().message}});
   }

@@ -59,7 +59,8 @@ class Adoption(IntegrationCase):
             self.configure(millrace, workers)
             millrace.start()
             millrace.wait_idle()
-        verdict = self.assert_all_well(self.stream, self.senders)
+        # The kill may find a chunk in flight, which then comes once more.
+        verdict = self.assert_all_well(self.stream, self.senders, repeats=None)
         self.assertGreaterEqual(verdict.delivered, 3 * SENDERS * 100)
         left = [worker["worker"] for worker in millrace.status()["outputs"][0]["workers"]]
         print(f"    {verdict.delivered} events of workers 0 to 3 delivered by 1; buffers {left}", flush=True)
@@ -118,11 +119,12 @@ class Adoption(IntegrationCase):
         millrace = self.millrace(matches, system={"workers": 2})
         self.send_to_all_workers(millrace, 2)
         millrace.kill()
+        os.makedirs(os.path.join(place, "worker7.removed", "dead"))  # a removal that was cut short
         self.configure(millrace, 1, matches=matches, dedup_window="1s")
         millrace.start()
         until(lambda: sorted(os.listdir(place)) == ["worker0"], "worker1 is gone")
         millrace.wait_idle()
-        self.assert_all_well(self.stream, self.senders)
+        self.assert_all_well(self.stream, self.senders, repeats=None)
 
     def test_dead_letters_of_an_adopted_buffer_stay(self):
         millrace = self.millrace(self.matches(), system={"workers": 2})
