@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <future>
 
@@ -23,6 +24,8 @@ constexpr uint64_t kSignalPollMs = 100;
 
 // What the system answered, as the exit code that a service manager can act on.
 int exit_code_of(const Error& error) {
+  // A directory of the buffer that cannot be there, rather than a disk that fails.
+  if (error.errno_value == ENOTDIR || error.errno_value == EROFS) return kExitCannotCreate;
   switch (error.kind) {
     case ErrorKind::kLocked:
       return kExitLocked;

@@ -85,14 +85,10 @@ void read_lines(std::string_view text, const LogCrc& crc, PositionFacts& facts, 
   }
 }
 
-struct PositionTexts {
-  std::vector<std::string> texts;
-  std::vector<std::string> bad_headers;  // names of files
-  bool current = false;                  // the first text is that of chunks.pos
-  std::optional<PositionHeader> header;  // the first good one
-  uint32_t highest_epoch = 0;
-  bool lost = true;
-  bool cut = false;
+struct PositionText {
+  std::string name;
+  std::string text;
+  std::optional<PositionHeader> header;  // if it is good
 };
 
 bool is_blank(const std::string& text) { return text.find_first_not_of('\0') == std::string::npos; }
@@ -103,30 +99,64 @@ bool is_cut(uint64_t bytes) {
                                         (bytes - kPositionHeaderBytes) % kPositionLineBytes != 0);
 }
 
-Result<PositionTexts> read_position_files(io::FileSystem& files, const std::string& directory) {
-  PositionTexts found;
+Result<std::vector<PositionText>> read_position_files(io::FileSystem& files,
+                                                      const std::string& directory) {
+  std::vector<PositionText> found;
   for (const char* name : kPositionNames) {
     const std::string path = directory + "/" + name;
     auto text = io::read_whole(files, path, kPositionFileBytesMax);
     if (!text && text.error().kind == ErrorKind::kNotFound) continue;
     if (!text) return tl::unexpected(text.error());
     PositionHeader header;
-    if (decode(*text, header)) {
-      if (!found.header) found.header = header;
-      found.highest_epoch =
-          std::max({found.highest_epoch, header.highest_epoch,
-                    static_cast<uint32_t>(header.highest_chunk_seq >> kEpochShift)});
-    } else if (!is_blank(*text)) {
-      found.bad_headers.emplace_back(name);
-    }
-    if (name == kPositionNames[0]) {
-      found.current = true;
-      found.lost = is_blank(*text);
-      found.cut = is_cut(text->size());
-    }
-    found.texts.push_back(std::move(*text));
+    const bool good = decode(*text, header);
+    found.push_back(PositionText{name, std::move(*text),
+                                 good ? std::optional(std::move(header)) : std::nullopt});
   }
   return found;
+}
+
+// That of the position file, unless every segment is of another log: then the position file is.
+std::string uuid_of(const std::vector<PositionText>& texts,
+                    const std::vector<FoundSegment>& segments) {
+  std::string first;
+  for (const PositionText& text : texts) {
+    if (!text.header) continue;
+    const bool agrees =
+        segments.empty() || std::any_of(segments.begin(), segments.end(), [&](const auto& found) {
+          return found.state != HeaderState::kValid || found.header.uuid == text.header->uuid;
+        });
+    if (agrees) return text.header->uuid;
+    if (first.empty()) first = text.header->uuid;
+  }
+  const std::string most = majority_uuid(segments);
+  return most.empty() ? first : most;
+}
+
+void read_position(const std::vector<PositionText>& texts, const std::string& uuid,
+                   PositionFacts& facts) {
+  facts.lost = true;
+  const LogCrc crc = LogCrc::of(uuid);
+  for (const PositionText& text : texts) {
+    const bool current = text.name == kPositionNames[0];
+    if (text.header && text.header->uuid != uuid) {
+      facts.foreign.push_back(text.name);
+      facts.lost = facts.lost && !current;
+      continue;
+    }
+    if (text.header) {
+      facts.highest_epoch =
+          std::max({facts.highest_epoch, text.header->highest_epoch,
+                    static_cast<uint32_t>(text.header->highest_chunk_seq >> kEpochShift)});
+      if (!facts.header) facts.header = text.header;
+    } else if (!is_blank(text.text)) {
+      facts.bad_headers.push_back(text.name);
+    }
+    if (current) {
+      facts.lost = is_blank(text.text);
+      facts.cut = is_cut(text.text.size());
+    }
+    read_lines(text.text, crc, facts, current);
+  }
 }
 
 Result<> move_aside(io::FileSystem& files, const std::string& directory, const std::string& name) {
@@ -228,6 +258,10 @@ void tell_bad_headers(const std::string& directory, const LogFiles& found, metri
     log::warn("buffer", "the position file has a bad header; its lines are used all the same",
               {{"path", directory + "/" + name}});
   }
+  for (const std::string& name : found.position.foreign) {
+    log::error("buffer", "the position file is that of another log; its lines are not used",
+               {{"path", directory + "/" + name}});
+  }
 }
 
 Result<std::vector<FoundSegment>> read_headers(io::FileSystem& files, const std::string& directory,
@@ -266,19 +300,11 @@ Result<LogFiles> look(io::FileSystem& files, const std::string& directory) {
   if (!segments) return tl::unexpected(segments.error());
   auto position = read_position_files(files, directory);
   if (!position) return tl::unexpected(position.error());
-  found.uuid = position->header ? position->header->uuid : majority_uuid(*segments);
+  found.uuid = uuid_of(*position, *segments);
   keep_own(std::move(*segments), found);
   put_in_order(found);
   set_ends(found.segments);
-  const LogCrc crc = LogCrc::of(found.uuid);
-  for (size_t i = 0; i < position->texts.size(); ++i) {
-    read_lines(position->texts[i], crc, found.position, position->current && i == 0);
-  }
-  found.position.highest_epoch = std::max(found.position.highest_epoch, position->highest_epoch);
-  found.position.header = std::move(position->header);
-  found.position.bad_headers = std::move(position->bad_headers);
-  found.position.lost = position->lost;
-  found.position.cut = position->cut;
+  read_position(*position, found.uuid, found.position);
   found.highest_epoch = std::max(found.highest_epoch, found.position.highest_epoch);
   return found;
 }

@@ -30,6 +30,7 @@ struct PositionFacts {
   std::optional<PositionHeader> header;  // of chunks.pos, else of chunks.pos.next
   std::vector<uint64_t> invalid_at;      // offsets of such slots in chunks.pos, the first of them
   std::vector<std::string> bad_headers;  // names of position files that are not blank
+  std::vector<std::string> foreign;      // names of position files of another log
   bool lost = false;                     // chunks.pos is not there, or blank
   bool cut = false;                      // chunks.pos is shorter than any that was written
 };

@@ -88,7 +88,9 @@ void add_newest(const LogFiles& files, std::vector<Damage>& faults) {
 void add_position(const LogFiles& files, std::vector<Damage>& faults) {
   const PositionFacts& position = files.position;
   const char* const name = "chunks.pos";
-  if (position.lost && !files.segments.empty()) {
+  if (!position.foreign.empty()) {
+    faults.push_back(of_file(position.foreign[0], "a position file of another log", {kRepeat}));
+  } else if (position.lost && !files.segments.empty()) {
     faults.push_back(of_file(name, "the position file is missing or empty", {kRepeat}));
   } else if (position.cut) {
     faults.push_back(of_file(name, "the position file was cut short", {kRepeat}));

@@ -42,7 +42,8 @@ const char* name_of(Call call);
 
 struct Fault {
   Call call = Call::kWrite;
-  std::string path_glob = "*";  // fnmatch(3), of the whole path; a rename by its old or new one
+  std::string path_glob = "*";  // fnmatch(3), of the whole path; a rename by its old or new one,
+                                // a file by the path that it was opened by
   uint64_t nth = 1;             // of the calls that fit, from when the rule was set
   int errno_value = EIO;
   uint64_t times = 1;        // so many calls in a row fail

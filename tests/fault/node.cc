@@ -176,8 +176,13 @@ void Node::send(const Request& request, size_t worker) {
 
 void Node::append(const Request& request, size_t log,
                   const std::optional<buffer::RequestKey>& key) {
-  const std::string stage = "stage" + std::to_string(request.stage);
-  const buffer::StageTarget target{.stage_key = stage, .profile = &profiles_[request.output]};
+  const std::string stage =
+      (request.unrouted ? "unrouted" : "stage") + std::to_string(request.stage);
+  buffer::StageTarget target{.stage_key = stage, .profile = &profiles_[request.output]};
+  if (request.unrouted) {
+    target.kind = buffer::ChunkKind::kDeadLetter;
+    target.dead_reason = buffer::DeadReason::kUnmatched;
+  }
   buffer::Appender& to = appender(log);
   to.begin(request.number, key);
   for (size_t i = 0; i < request.record_bytes.size(); ++i) {

@@ -19,6 +19,7 @@ struct Request {
   std::vector<uint32_t> record_bytes;
   bool keyed = true;         // has a `chunk` option: it is sent again until it is acked
   bool dead_letter = false;  // its first record is too large for the output
+  bool unrouted = false;     // no output takes it: all of it is staged for dead/
 };
 
 /// `r<number>.<index>|`, filling, `;`.

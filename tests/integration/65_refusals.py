@@ -65,6 +65,16 @@ class Refusals(RefusalCase):
         self.assertEqual(first.stop(), 0)
         self.assertEqual(sender.acked_events, 100)
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")
+    def test_second_instance_by_a_bind_mount(self):
+        first = self.millrace([local_match()], name="first")
+        second = self.millrace([local_match()], name="second", start=False)
+        second.launch(in_own_mounts(f"mount --bind {first.root} {second.root}"))
+        self.assert_refused(second, EXIT_TAKEN, first.pid)
+        self.assertEqual(self.send_events(first, 100).acked_events, 100)
+        first.wait_idle()
+        self.assertEqual(first.stop(), 0)
+
     def test_lock_of_a_killed_instance_is_taken_over(self):
         first = self.millrace([local_match()])
         first.kill()
@@ -91,6 +101,32 @@ class Refusals(RefusalCase):
         instance.root = os.path.join(instance.config_path, "root")
         instance.configure([local_match()])
         self.assert_refused(instance.launch(), EXIT_CANNOT_CREATE, instance.root)
+
+    def test_missing_parents_are_made(self):
+        instance = self.millrace([local_match()], start=False)
+        instance.root = os.path.join(self.directory, "not", "there", "yet")
+        instance.configure([local_match()])
+        instance.start()
+        self.assertEqual(self.send_events(instance, 100).acked_events, 100)
+        instance.wait_idle()
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual(os.stat(os.path.dirname(instance.root)).st_mode & 0o027, 0)
+
+    def test_buffer_path_is_a_file(self):
+        path = os.path.join(self.directory, "file")
+        with open(path, "w", encoding="utf-8"):
+            pass
+        for number, place in enumerate((path, os.path.join(path, "below"))):
+            with self.subTest(place):
+                instance = self.launch(f"file{number}", matches=[local_match(buffer={"path": place})])
+                self.assert_refused(instance, EXIT_CANNOT_CREATE, path, "Not a directory")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_buffer_path_on_a_read_only_file_system(self):
+        path = self.place("readonly")
+        instance = self.launch("instance", matches=[local_match(buffer={"path": path})],
+                               prefix=in_own_mounts(f"mount -t tmpfs -o ro tmpfs {path}"))
+        self.assert_refused(instance, EXIT_CANNOT_CREATE, path, "Read-only file system")
 
     @unittest.skipIf(os.geteuid() != 0, "needs root")
     def test_root_dir_of_another_user(self):

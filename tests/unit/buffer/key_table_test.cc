@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace millrace::buffer {
 namespace {
@@ -114,6 +116,35 @@ TEST(KeyTable, WithoutAWindowNothingIsKept) {
   EXPECT_FALSE(table.on());
   table.found(key(7), 1, 0);
   EXPECT_FALSE(table.is_durable(key(7), 1));
+}
+
+// A message that two workers get at the same time has one owner; the other is told, or knows.
+TEST(KeyTable, F8OfTwoWorkersAtOnceOneOwnsAMessage) {
+  constexpr uint64_t kKeys = 20'000;
+  KeyTable table(kHourMs);
+  std::atomic<uint64_t> owned{0};
+  std::atomic<uint64_t> known{0};
+  std::atomic<uint64_t> told{0};
+  const auto work = [&] {
+    for (uint64_t n = 0; n < kKeys; ++n) {
+      switch (claim(table, key(n), 1, 0, [&](bool durable) { told += durable ? 1 : 0; })) {
+        case Claim::kOwned:
+          ++owned;
+          table.durable(key(n), 1);
+          break;
+        case Claim::kDurable:
+          ++known;
+          break;
+        case Claim::kPending:
+          break;
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(owned, kKeys);
+  EXPECT_EQ(known + told, kKeys);
 }
 
 // Against a map, with keys that collide, through growth and eviction.

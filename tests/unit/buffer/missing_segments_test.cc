@@ -222,6 +222,46 @@ TEST_F(MissingSegmentsTest, ZerosInsteadOfTheNewest) {
   EXPECT_TRUE(tells(lines, "unreadable_bytes=" + std::to_string(bytes))) << lines;
 }
 
+// One of an earlier life, as a backup may bring it back: it does not know what was removed since.
+TEST_F(MissingSegmentsTest, T22AnOlderPositionFileCostsRepeatsAndLosesNothing) {
+  live_and_roll(10);
+  deliver(2);
+  harness_.stop();
+  const std::string older = *io::read_whole(files_, path("chunks.pos"), kFileBytesMax);
+  live({"z;"});
+  deliver(5);
+  harness_.stop();
+  ASSERT_GT(harness_.registry.total(Metric::kSegmentsRemoved), 0U);
+  files_.put(path("chunks.pos"), older);
+  const std::string lines = start();
+  EXPECT_TRUE(tells(lines, "a segment is missing; its frames are lost")) << lines;
+  const std::string again = harness_.drain();
+  EXPECT_NE(again.find("z;"), std::string::npos);
+  EXPECT_GE(again.size(), 3 * kLargeBytes + 2) << "all that was not delivered";
+  EXPECT_LE(again.size(), 8 * kLargeBytes + 2) << "what the older one knows does not come again";
+}
+
+// The segments say whose log it is.
+TEST_F(MissingSegmentsTest, T22APositionFileOfAnotherLogIsNotBelieved) {
+  live({"a;", "b;"});
+  MemoryFileSystem others;
+  LogHarness other(others, kDirectory);
+  other.random.values = {1, 2, 3, 4, 5, 6, 7, 8};  // another uuid
+  for (int lives = 0; lives < 5; ++lives) {
+    ASSERT_TRUE(other.start());
+    other.stop();
+  }
+  files_.put(path("chunks.pos"), *io::read_whole(others, path("chunks.pos"), kFileBytesMax));
+  const std::string lines = start();
+  EXPECT_TRUE(tells(lines, "the position file is that of another log; its lines are not used"))
+      << lines;
+  EXPECT_FALSE(tells(lines, "corrupt/")) << lines;
+  EXPECT_EQ(missing(), 0U) << lines;
+  EXPECT_EQ(harness_.drain(), "a;b;");
+  harness_.stop();
+  EXPECT_FALSE(tells(start(), "another log"));
+}
+
 TEST_F(MissingSegmentsTest, ThePositionFile) {
   live({"a;", "b;"});
   deliver(1);
