@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/unique_fd.h"
@@ -122,8 +123,15 @@ uint64_t RealClock::wall_us() {
 }
 
 uint64_t RealRandom::next() {
+  char bytes[sizeof(uint64_t)];
+  for (size_t got = 0; got < sizeof bytes;) {
+    // Interrupted, or short, while the system's pool is not filled yet (getrandom(2)).
+    const ssize_t part = ::getrandom(bytes + got, sizeof bytes - got, 0);
+    CHECK(part >= 0 || errno == EINTR);
+    if (part > 0) got += static_cast<size_t>(part);
+  }
   uint64_t value = 0;
-  CHECK(::getrandom(&value, sizeof value, 0) == sizeof value);
+  std::memcpy(&value, bytes, sizeof value);
   return value;
 }
 

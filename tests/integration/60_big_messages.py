@@ -114,6 +114,40 @@ class BigMessages(IntegrationCase):
         self.check_output(body.expected())
         self.print_peak("gzip of 64 MiB, delivered")
 
+    def test_two_at_once_that_each_pass_the_pool(self):
+        """Only one of them is encoded at a time; the other waits unread, and both are stored."""
+        self.start()
+        frames = {}
+        for chunk in ("big-1", "big-2"):
+            frames[chunk], body = frame_of_exactly(FRAME_LIMIT, {"chunk": chunk})
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda one: self.send(one[1], one[0]), frames.items()))
+        peak = self.print_peak("two PackedForward frames of 64 MiB at once")
+        self.assertLess(peak, 400 * MIB)
+        self.check_output(2 * body.expected())
+
+    def test_a_message_that_grows_too_large_is_a_dead_letter(self):
+        """64 MiB of characters that take six bytes each as JSON: more than a request may become."""
+        self.start()
+        entries = b"".join(pack([event_time(SECONDS + n, 1), {"n": n, "text": "\x01" * 100_000}])
+                           for n in range(660))
+        frame = packed(entries, CHUNK)
+        self.assertLess(len(frame), FRAME_LIMIT)
+        self.assertGreater(6 * len(entries), 256 * MIB)
+        self.send(frame)
+        peak = self.print_peak("64 MiB that are 380 MiB as JSON")
+        self.instance.kill()  # whatever was not durable at the ack is gone now
+        self.instance.start()
+        (_, (told, data)), = until(self.instance.dead, "it is in dead/").items()
+        self.assertEqual(told["reason"], "expansion")
+        self.assertTrue(data.endswith(entries))
+        self.assertLess(peak, 640 * MIB)
+        self.send(frame)  # a lost ack: it is known
+        self.send(message_frame(TAG, event_time(SECONDS + 1, 1), record(1), {"chunk": "after"}),
+                  "after")
+        self.check_output([payload(1)])
+        self.assertEqual(len(self.instance.dead()), 1)
+
     def test_frame_one_byte_over_the_limit_is_refused(self):
         self.start(frame_limit="1m")
         good, body = frame_of_exactly(MIB, CHUNK)

@@ -163,6 +163,20 @@ class IngestHarness : public input::Replies {
     if (tended) tend();
   }
 
+  /// The same until so many messages were stored in all; others may wait for a disk that refuses
+  /// them.
+  void commit_until_stored(size_t count) {
+    ingest_->submit();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (stored_count < count) {
+      CHECK(std::chrono::steady_clock::now() < deadline);
+      tend();
+      wait();
+      run_posted();
+      ingest_->commits_done();
+    }
+  }
+
   /// The same for what was appended to the log past Ingest, which would not know the request.
   void commit_beside_ingest(bool tended) {
     log().submit(*commits_);

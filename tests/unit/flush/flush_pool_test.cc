@@ -216,6 +216,36 @@ TEST_F(FlushPoolTest, TheRetryTimeGoesOnAfterARestart) {
   EXPECT_EQ(dead_letter().value("reason", ""), "retry_limit");
 }
 
+// X4: the line that remembers the attempts is lost. A chunk is then tried longer, never shorter.
+TEST_F(FlushPoolTest, X4WithoutItsLineAChunkIsTriedLonger) {
+  options.retry_max_times = 3;
+  for (const bool lost : {false, true}) {
+    SCOPED_TRACE(lost ? "lost" : "kept");
+    files.set(io::DiskState());
+    start();
+    queue_chunk({"one;"});
+    buffer::QueuedChunk chunk = *harness.log().queue().take();
+    chunk.failures = 2;
+    chunk.first_failure_ms = harness.clock.running;
+    harness.log().note_attempt(chunk);
+    harness.stop();
+    const std::string path = std::string(kDirectory) + "/chunks.pos";
+    std::string text = *io::read_whole(files, path, 1 << 24);
+    const size_t line = text.find("R 0000");
+    ASSERT_NE(line, std::string::npos);
+    if (lost) text.replace(line, 80, 80, '\0');
+    files.put(path, text);
+    ASSERT_TRUE(harness.start());
+    output.answer({.outcome = Outcome::kUnavailable, .detail = "no route"}, 100);
+    const size_t puts = output.puts().size();
+    flush();
+    ASSERT_TRUE(until([&] { return harness.log().queue().counts().dead_letters == 1; }));
+    pool.reset();
+    EXPECT_EQ(output.puts().size() - puts, lost ? 4U : 2U);
+    harness.stop();
+  }
+}
+
 TEST_F(FlushPoolTest, WhatTheDiskLostIsLeftOutAndCounted) {
   start();
   const std::string lost(200, 'l');

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/faulty.h"
 #include "io/lossy.h"
 #include "kpl/aggregate_reader.h"
 #include "tests/support/ingest_harness.h"
@@ -97,6 +98,29 @@ TEST(Ingest, WhatADiskRefusesIsNotAckedAndTheRestWaits) {
   EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kTaken);
   harness.seal(buffer::SealReason::kForced);
   EXPECT_EQ(delivered(harness).size(), 5U);
+}
+
+TEST(Ingest, F8ALogThatRefusesHoldsUpNoOtherOfItsWorker) {
+  io::LossyFileSystem disk;
+  io::FaultyFileSystem files(disk);
+  IngestHarness harness(files, "/root", match_of(300 << 10));
+  ASSERT_TRUE(harness.start());
+  EXPECT_EQ(harness.receive("app.web", events(0, 2), "p8Kz"), Verdict::kTaken);
+  files.set(io::Fault{
+      .call = io::Call::kSync, .path_glob = "/root/worker0/to_kinesis/*", .times = io::kForEver});
+  harness.commit_in_vain();
+  for (size_t stored = 1; stored <= 3; ++stored) {
+    EXPECT_EQ(harness.receive("other", events(0, 1), "p8L" + std::to_string(stored)),
+              Verdict::kTaken);
+    harness.commit_until_stored(stored);
+  }
+  EXPECT_TRUE(harness.log().refusing());
+  files.set(std::nullopt);
+  harness.clock.running += buffer::LogWriter::kProbeEveryMs;
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 4U);
+  EXPECT_EQ(harness.failed_count, 0U);
+  EXPECT_EQ(files.syncs_after_failure(), 0U);
 }
 
 TEST(Ingest, AMessageOverSeveralChunksIsWholeAndInOrder) {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // System calls that transfer less than they were asked for, or are interrupted: below the seam they
-// are gone on with. This file defines pread, pwritev, fallocate and ftruncate for the whole
+// are gone on with. This file defines pread, pwritev, fallocate and getrandom for the whole
 // executable, and hands them on to the kernel with the counts that a test wants.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "io/real.h"
@@ -53,6 +55,11 @@ extern "C" ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset) 
 extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
   if (is_interrupted()) return -1;
   return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+}
+
+extern "C" ssize_t getrandom(void* out, size_t size, unsigned int flags) {
+  if (is_interrupted()) return -1;
+  return ::syscall(SYS_getrandom, out, std::min(size, transfer_max), flags);
 }
 
 namespace millrace::io {
@@ -115,6 +122,26 @@ TEST_F(ShortTransfers, F1InterruptionsAreGoneOnWith) {
       round_trip(std::string(200, 't'));
     }
   }
+}
+
+// T30: early after a boot a signal interrupts the wait for randomness, and some of it may be had.
+TEST_F(ShortTransfers, T30RandomNumbersAreWholeHoweverTheyCome) {
+  RealRandom random;
+  interruption_errno = EINTR;
+  std::set<uint64_t> numbers;
+  uint64_t bits = 0;
+  for (transfer_max = 1; transfer_max <= sizeof(uint64_t); ++transfer_max) {
+    for (interruptions = 0; interruptions < 4; ++interruptions) {
+      left = interruptions;
+      for (int i = 0; i < 200; ++i) {
+        const uint64_t number = random.next();
+        numbers.insert(number);
+        bits |= number;
+      }
+    }
+  }
+  EXPECT_EQ(numbers.size(), 8U * 4 * 200);
+  EXPECT_EQ(bits, UINT64_MAX);
 }
 
 }  // namespace
