@@ -37,6 +37,7 @@ void Appender::begin(uint64_t request_id, const std::optional<RequestKey>& reque
 
 void Appender::begin_group(GroupType type, std::string_view key) {
   if (batch_ == nullptr) batch_ = std::make_unique<Batch>(pool_, next_start_lsn_);
+  batch_->ends_with_pad = false;
   CHECK(undo_.empty() && opened_.empty() && taken_.empty());
   writer_.begin(*batch_, type, key, static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
 }
@@ -240,10 +241,11 @@ void Appender::abort() {
   taken_.clear();
 }
 
-size_t Appender::seal_where(SealReason reason, uint64_t opened_before) {
+size_t Appender::seal_where(SealReason reason,
+                            const std::function<bool(const StagedChunk&)>& chosen) {
   std::vector<std::string> keys;
   for (const auto& [key, chunk] : staged_) {
-    if (chunk->opened_running_ms <= opened_before) keys.push_back(key);
+    if (chosen(*chunk)) keys.push_back(key);
   }
   if (keys.empty()) return 0;
   begin_group(GroupType::kControl, {});
@@ -260,10 +262,42 @@ size_t Appender::seal_where(SealReason reason, uint64_t opened_before) {
 }
 
 size_t Appender::seal_older_than(uint64_t opened_before, SealReason reason) {
-  return seal_where(reason, opened_before);
+  return seal_where(
+      reason, [=](const StagedChunk& chunk) { return chunk.opened_running_ms <= opened_before; });
 }
 
-size_t Appender::seal_all(SealReason reason) { return seal_where(reason, UINT64_MAX); }
+size_t Appender::seal_all(SealReason reason) {
+  return seal_where(reason, [](const StagedChunk&) { return true; });
+}
+
+size_t Appender::seal_within(uint64_t from_lsn, uint64_t to_lsn, SealReason reason) {
+  return seal_where(reason, [=](const StagedChunk& chunk) {
+    return std::any_of(chunk.shares.begin(), chunk.shares.end(), [=](const Share& share) {
+      return share.lsn >= from_lsn && share.lsn < to_lsn;
+    });
+  });
+}
+
+void Appender::put_move(ChunkMove move) {
+  begin_group(GroupType::kMove, {});
+  const uint64_t bytes_before = batch_->frame_bytes;
+  for (std::string_view left = move.frames; !left.empty();) {
+    FrameHeader header;
+    CHECK(decode(left.substr(0, kFrameHeaderBytes), crc_, header));
+    move.seal.frame_lsns[header.frame_no - 1] =
+        writer_.copy_frame(header, left.substr(0, header.padded_bytes()));
+    left.remove_prefix(header.padded_bytes());
+  }
+  StagedChunk chunk;
+  chunk.seq = move.chunk.seq;
+  const auto seal_no = static_cast<uint32_t>(move.seal.frame_lsns.size() + 1);
+  move.seal_lsn = writer_.put_frame(chunk, FrameKind::kSeal, seal_no,
+                                    encode(move.seal, encode(move.seal.open)));
+  writer_.end();
+  move.frame_bytes = batch_->frame_bytes - bytes_before;
+  std::string().swap(move.frames);
+  batch_->moves.push_back(std::move(move));
+}
 
 void Appender::put_pad() {
   begin_group(GroupType::kPad, {});

@@ -2,13 +2,14 @@
 #pragma once
 
 // Appender: the loop's side of a log. It keeps the staged chunks, turns requests into groups of the
-// open batch, and seals chunks that are full, old or asked for. Does no I/O and knows no commit:
-// the Log hands its closed batches on.
-// A request is begin(), any number of records, then end() or abort(); abort() leaves everything as
-// it was. Invariant: outside a request no group is open, and every staged chunk has a record in it.
-// Loop thread of its worker. The pool and the Io must outlive it.
+// open batch, seals chunks that are full, old or asked for, and lays out what is moved. Does no I/O
+// and knows no commit: the Log hands its closed batches on. A request is begin(), any number of
+// records, then end() or abort(); abort() leaves everything as it was. Invariant: outside a request
+// no group is open, and every staged chunk has a record in it. Loop thread of its worker. The pool
+// and the Io must outlive it.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,10 @@ class Appender {
   // --- Sealing, outside requests. Each returns the number of chunks sealed.
   size_t seal_older_than(uint64_t running_ms_opened_before, SealReason reason);
   size_t seal_all(SealReason reason);
+  /// Those with frames in commits that begin in [from_lsn, to_lsn).
+  size_t seal_within(uint64_t from_lsn, uint64_t to_lsn, SealReason reason);
+  /// A MOVE group: frames of a queued chunk as they are, and a SEAL that names their new places.
+  void put_move(ChunkMove move);
   /// A PAD group, which proves the commit before it.
   void put_pad();
 
@@ -89,7 +94,7 @@ class Appender {
   void seal_full_chunks();
   void begin_group(GroupType type, std::string_view key);
   void end_group();
-  size_t seal_where(SealReason reason, uint64_t opened_before);
+  size_t seal_where(SealReason reason, const std::function<bool(const StagedChunk&)>& chosen);
   void keep_stage_bounded();
 
   io::Io io_;

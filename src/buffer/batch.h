@@ -15,6 +15,7 @@
 
 #include "buffer/block_pool.h"
 #include "buffer/chunk.h"
+#include "buffer/chunk_move.h"
 #include "buffer/request_key.h"
 
 namespace millrace::buffer {
@@ -75,7 +76,8 @@ class Batch {
   std::vector<uint64_t> requests;    // ids of the requests that end in it
   std::vector<RequestKey> keys;      // of those requests that have one
   std::vector<QueuedChunk> sealed;   // chunks whose SEAL is in it
-  uint64_t frame_bytes = 0;          // frames with headers and padding: live once durable
+  std::vector<ChunkMove> moves;      // laid out in it, never within a request
+  uint64_t frame_bytes = 0;          // DATA, SEAL with headers and padding: live once durable
   uint64_t body_bytes = 0;
   uint64_t records = 0;
   bool ends_with_pad = false;  // its only group proves the commit before

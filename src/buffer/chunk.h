@@ -17,7 +17,8 @@ namespace millrace::buffer {
 
 /// Bytes of a chunk's frames in one place: what keeps a segment on disk. While a chunk is staged
 /// the place is the first lsn of a commit (which segment takes it is not known yet), afterwards the
-/// base_lsn of a segment.
+/// base_lsn of a segment. OPEN frames are not counted: a SEAL repeats them, and until there is one
+/// they lie beside a DATA frame. A place of 0 bytes has copies of frames that were moved.
 struct Share {
   uint64_t lsn = 0;
   uint64_t frame_bytes = 0;
@@ -68,11 +69,13 @@ struct QueuedChunk {
   uint64_t seq = 0;
   ChunkId id;
   uint64_t seal_lsn = 0;
+  uint64_t older_seal_lsn = kNoLsn;  // that of the copy it was moved from, if it may still be there
   uint64_t body_bytes = 0;
   uint64_t records = 0;
   ChunkKind kind = ChunkKind::kDeliver;
   DeadReason dead_reason = DeadReason::kNone;
   bool damaged = false;            // found at start: frames are missing
+  bool movable = true;             // false: stays where it is until it is finished
   uint32_t attempts = 0;           // finished attempts to deliver, of all lives
   uint32_t failures = 0;           // failures that count towards the retry limits
   uint32_t throttles = 0;          // in a row

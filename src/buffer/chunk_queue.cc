@@ -12,6 +12,32 @@ namespace {
 constexpr uint64_t kWaitMsMax = 1'000;  // at a time, so that a clock that jumps is noticed
 constexpr size_t kLookedAtMax = 64;
 
+// Chooses what a move can take along.
+class MoveLoad {
+ public:
+  MoveLoad(uint64_t base_lsn, uint64_t frame_bytes_max, uint64_t frame_bytes)
+      : base_lsn_(base_lsn), frame_bytes_max_(frame_bytes_max), left_(frame_bytes) {}
+
+  bool takes(const QueuedChunk& chunk) {
+    if (!chunk.movable || chunk.damaged) return false;
+    uint64_t bytes = 0;
+    bool here = false;
+    for (const Share& share : chunk.shares) {
+      bytes += share.frame_bytes;
+      here = here || (share.lsn == base_lsn_ && share.frame_bytes > 0);
+    }
+    bytes = std::min(bytes, frame_bytes_max_);
+    if (!here || bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+
+ private:
+  const uint64_t base_lsn_;
+  const uint64_t frame_bytes_max_;
+  uint64_t left_;
+};
+
 }  // namespace
 
 void ChunkQueue::add(QueuedChunk chunk) {
@@ -121,6 +147,33 @@ std::optional<QueuedChunk> ChunkQueue::take_oldest() {
   }
   if (chunk) CHECK(in_hand_.insert(chunk->seq).second);
   return chunk;
+}
+
+std::vector<QueuedChunk> ChunkQueue::take_to_move(uint64_t base_lsn, uint64_t frame_bytes_max,
+                                                  uint64_t frame_bytes) {
+  const std::lock_guard lock(mutex_);
+  MoveLoad load(base_lsn, frame_bytes_max, frame_bytes);
+  std::vector<QueuedChunk> taken;
+  const auto take_from = [&](auto& chunks) {
+    for (auto at = chunks.begin(); at != chunks.end();) {
+      if (!load.takes(at->second)) {
+        ++at;
+        continue;
+      }
+      CHECK(in_hand_.insert(at->second.seq).second);
+      taken.push_back(std::move(at->second));
+      at = chunks.erase(at);
+    }
+  };
+  take_from(ready_);
+  take_from(waiting_);
+  take_from(dead_);
+  return taken;
+}
+
+void ChunkQueue::put_back(QueuedChunk chunk) {
+  const bool dead = chunk.kind == ChunkKind::kDeadLetter || chunk.give_up != GiveUp::kNone;
+  dead ? give_up(std::move(chunk)) : give_back(std::move(chunk));
 }
 
 bool ChunkQueue::unfinished(uint64_t chunk_seq) const {

@@ -4,7 +4,8 @@
 // ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
 // order and give each back or report it finished; a chunk given back waits for its own next attempt
 // and holds nobody up. Dead letters wait apart, for housekeeping.
-// Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands.
+// Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands
+// (a flush thread's, a move's, or those of who drops or buries it).
 // Any thread; one mutex.
 
 #include <condition_variable>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "buffer/chunk.h"
 #include "io/io.h"
@@ -41,6 +43,13 @@ class ChunkQueue {
   void give_back_dead_letter(QueuedChunk chunk);
   /// The oldest chunk that nobody holds, to be dropped.
   std::optional<QueuedChunk> take_oldest();
+  /// Chunks that nobody holds, with live bytes in the segment at `base_lsn`, of at most
+  /// `frame_bytes` together. One of more than `frame_bytes_max` counts as so many: it is moved in
+  /// slices.
+  std::vector<QueuedChunk> take_to_move(uint64_t base_lsn, uint64_t frame_bytes_max,
+                                        uint64_t frame_bytes);
+  /// A chunk in hand that was not tried: it waits as it did before.
+  void put_back(QueuedChunk chunk);
 
   bool unfinished(uint64_t chunk_seq) const;
   /// take() returns nothing from now on, also to those who wait.

@@ -86,15 +86,51 @@ Result<ChunkReader::View> ChunkReader::frame_at_twice(uint64_t lsn, uint64_t fra
   return frame_at(lsn, 0);
 }
 
-Result<> ChunkReader::read(const QueuedChunk& chunk, LoadedChunk& out) {
-  out.seal = SealPayload{};
-  out.bytes.clear();
-  auto seal = frame_at_twice(chunk.seal_lsn, 4096);
+Result<uint64_t> ChunkReader::read_seal(uint64_t chunk_seq, uint64_t lsn, SealPayload& out) {
+  auto seal = frame_at_twice(lsn, 4096);
   if (!seal) return tl::unexpected(seal.error());
-  if (seal->header.kind != FrameKind::kSeal || seal->header.chunk_seq != chunk.seq ||
-      !decode(seal->payload, out.seal)) {
+  if (seal->header.kind != FrameKind::kSeal || seal->header.chunk_seq != chunk_seq ||
+      !decode(seal->payload, out)) {
     return fail(ErrorKind::kCorrupt, segment_.name + ": not the SEAL of this chunk");
   }
+  return seal->header.padded_bytes();
+}
+
+Result<ChunkReader::View> ChunkReader::data_frame(uint64_t chunk_seq, const SealPayload& seal,
+                                                  size_t index) {
+  const uint64_t lsn = seal.frame_lsns[index];
+  if (lsn == kNoLsn) return fail(ErrorKind::kCorrupt, "a frame is missing");
+  auto view = frame_at_twice(lsn, seal.frame_lsns.back() - lsn + kWindowBytesMax);
+  if (!view) return view;
+  if (view->header.kind != FrameKind::kData || view->header.chunk_seq != chunk_seq ||
+      view->header.frame_no != index + 1) {
+    return fail(ErrorKind::kCorrupt, segment_.name + ": not a frame of this chunk");
+  }
+  return view;
+}
+
+Result<std::string_view> ChunkReader::frame_bytes(uint64_t chunk_seq, const SealPayload& seal,
+                                                  size_t index) {
+  auto view = data_frame(chunk_seq, seal, index);
+  if (!view) return tl::unexpected(view.error());
+  return std::string_view(view->payload.data() - kFrameHeaderBytes,
+                          kFrameHeaderBytes + view->payload.size());
+}
+
+Result<> ChunkReader::read(const QueuedChunk& chunk, LoadedChunk& out) {
+  auto read = read_at(chunk.seal_lsn, chunk, out);
+  if (chunk.older_seal_lsn == kNoLsn || (read && !out.damaged)) return read;
+  LoadedChunk older;
+  if (!read_at(chunk.older_seal_lsn, chunk, older) || older.damaged) return read;
+  out = std::move(older);
+  return {};
+}
+
+Result<> ChunkReader::read_at(uint64_t seal_lsn, const QueuedChunk& chunk, LoadedChunk& out) {
+  out.seal = SealPayload{};
+  out.bytes.clear();
+  auto seal = read_seal(chunk.seq, seal_lsn, out.seal);
+  if (!seal) return tl::unexpected(seal.error());
   return read_listed(chunk, out);
 }
 
@@ -120,13 +156,9 @@ Result<> ChunkReader::read_body(LoadedChunk& out, uint64_t chunk_seq) {
   bool pending_good = true;
   bool may_be_split = false;
   for (size_t i = 0; i < seal.frame_lsns.size(); ++i) {
-    const uint64_t lsn = seal.frame_lsns[i];
-    const bool missing = lsn == kNoLsn;
-    auto view = missing ? Result<View>(fail(ErrorKind::kCorrupt, "a frame is missing"))
-                        : frame_at_twice(lsn, seal.frame_lsns.back() - lsn + kWindowBytesMax);
-    if (!view && view.error().kind != ErrorKind::kCorrupt) return tl::unexpected(view.error());
-    const bool good = view && view->header.kind == FrameKind::kData &&
-                      view->header.chunk_seq == chunk_seq && view->header.frame_no == i + 1;
+    auto view = data_frame(chunk_seq, seal, i);
+    const bool good = view.has_value();
+    if (!good && view.error().kind != ErrorKind::kCorrupt) return tl::unexpected(view.error());
     // A frame that cannot be read goes on with the record before it if that one may be split.
     const bool continues = good ? (view->header.flags & kFrameContinues) != 0 : may_be_split;
     may_be_split =

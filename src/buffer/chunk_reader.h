@@ -3,7 +3,8 @@
 
 // ChunkReader: brings a queued chunk back from the log as the bytes of its delivery: head, body,
 // tail. Every CRC is checked before the first byte is given out. What fails a check twice is left
-// out in whole records, and the chunk is marked damaged. Changes nothing on disk. Invariant: an
+// out in whole records, and the chunk is marked damaged; but of a chunk that was moved, what it was
+// moved from is read instead if it is still there. Changes nothing on disk. Invariant: an
 // undamaged chunk has the byte and record counts of its SEAL. One flush thread (or housekeeping)
 // each; the SegmentSet must outlive it.
 
@@ -35,6 +36,12 @@ class ChunkReader {
   /// The same with the frames that `out.seal` lists, for a chunk whose SEAL is not on disk.
   Result<> read_listed(const QueuedChunk& chunk, LoadedChunk& out);
 
+  /// The SEAL of a chunk at `lsn`. Returns the bytes of its frame.
+  Result<uint64_t> read_seal(uint64_t chunk_seq, uint64_t lsn, SealPayload& out);
+  /// The DATA frame `index` of those that `seal` lists, as it stands on disk but for its padding.
+  /// kCorrupt if it does not hold. Valid until the next call.
+  Result<std::string_view> frame_bytes(uint64_t chunk_seq, const SealPayload& seal, size_t index);
+
  private:
   struct View {
     FrameHeader header;
@@ -44,6 +51,8 @@ class ChunkReader {
   Result<View> frame_at(uint64_t lsn, uint64_t frame_bytes_hint);
   Result<View> frame_at_twice(uint64_t lsn, uint64_t frame_bytes_hint);
   Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes, uint64_t bytes_hint);
+  Result<View> data_frame(uint64_t chunk_seq, const SealPayload& seal, size_t index);
+  Result<> read_at(uint64_t seal_lsn, const QueuedChunk& chunk, LoadedChunk& out);
   Result<> open_segment(uint64_t lsn);
   Result<> read_body(LoadedChunk& out, uint64_t chunk_seq);
   static void append_tail(LoadedChunk& out);

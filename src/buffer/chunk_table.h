@@ -3,8 +3,10 @@
 
 // ChunkTable: the chunks that the frames of a log tell of, gathered at start. A valid SEAL makes
 // the single DATA frames of its chunk unnecessary, so a long backlog costs a few hundred bytes a
-// chunk. Does no I/O. Invariant: of two frames with one (chunk_seq, frame_no) the one with the
-// higher lsn counts; they are equal in content. Main thread, at start.
+// chunk. Does no I/O. Invariant: of the SEALs of a chunk the one with the highest lsn counts, and
+// the frames it lists, unless some of them are missing and those of the one before are not; without
+// a SEAL, of two frames with one frame_no the one with the higher lsn. Either way they are equal in
+// content: only a move repeats a frame. Main thread, at start.
 
 #include <cstdint>
 #include <map>
@@ -19,9 +21,18 @@ namespace millrace::buffer {
 
 struct FoundFrame {
   uint64_t lsn = 0;
+  uint64_t base_lsn = 0;  // of its segment
   uint32_t payload_bytes = 0;
   uint32_t records = 0;
   uint32_t header_crc = 0;
+};
+
+/// What one segment has of a chunk.
+struct ChunkPlace {
+  uint64_t base_lsn = 0;
+  uint64_t last_lsn = 0;     // of its last frame there
+  uint32_t frames = 0;       // DATA frames there that the SEAL lists
+  uint64_t frame_bytes = 0;  // of those
 };
 
 struct FoundChunk {
@@ -29,12 +40,17 @@ struct FoundChunk {
   std::string open_bytes;
   bool sealed = false;
   uint64_t seal_lsn = 0;
-  uint64_t body_bytes = 0;     // of SEAL
-  uint64_t records = 0;        // of SEAL
-  uint32_t frames_listed = 0;  // of SEAL
-  uint32_t frames_seen = 0;
-  std::map<uint32_t, FoundFrame> frames;  // DATA by frame_no; emptied by a SEAL
-  std::vector<Share> shares;              // by base_lsn
+  uint64_t older_seal_lsn = kNoLsn;       // of a chunk that was moved
+  uint64_t seal_bytes = 0;                // the whole frame
+  uint64_t seal_base_lsn = 0;             // of its segment
+  uint64_t body_bytes = 0;                // of SEAL
+  uint64_t records = 0;                   // of SEAL
+  uint32_t frames_missing = 0;            // SEAL lists them, and they were not seen
+  std::map<uint32_t, FoundFrame> frames;  // DATA by frame_no that came since the last SEAL
+  std::vector<ChunkPlace> places;         // by base_lsn
+
+  /// Live bytes by base_lsn; 0 where only copies lie that do not count.
+  std::vector<Share> shares() const;
 };
 
 class ChunkTable {

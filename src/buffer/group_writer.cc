@@ -69,8 +69,19 @@ void GroupWriter::count_frame(StagedChunk& chunk, const FrameHeader& header) {
   pad();
   header_.frames_crc = chain_crc(header_.frames_crc, header.header_crc);
   ++header_.frames;
+  if (header.kind == FrameKind::kOpen) return;
   add_share(chunk, batch_->start_lsn(), header.padded_bytes());
   batch_->frame_bytes += header.padded_bytes();
+}
+
+uint64_t GroupWriter::copy_frame(const FrameHeader& header, std::string_view bytes) {
+  CHECK(chunk_ == nullptr && bytes.size() == header.padded_bytes());
+  const uint64_t lsn = batch_->end_lsn();
+  batch_->append(bytes);
+  header_.frames_crc = chain_crc(header_.frames_crc, header.header_crc);
+  ++header_.frames;
+  batch_->frame_bytes += bytes.size();
+  return lsn;
 }
 
 void GroupWriter::begin_frame(StagedChunk& chunk, uint8_t flags) {

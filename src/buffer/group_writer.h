@@ -28,6 +28,9 @@ class GroupWriter {
   uint64_t put_frame(StagedChunk& chunk, FrameKind kind, uint32_t frame_no,
                      std::string_view payload);
 
+  /// Writes a frame of another group again, `bytes` with its padding. Returns its lsn.
+  uint64_t copy_frame(const FrameHeader& header, std::string_view bytes);
+
   /// Where the next record of `chunk` can be written in place: [tail, tail + bytes). Opens a DATA
   /// frame if none of this chunk is open or the open one holds kDataPayloadBytesMax.
   struct Space {

@@ -77,6 +77,8 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   writer_ = std::make_unique<LogWriter>(io_, settings_.directory, recovered->header,
                                         std::move(recovered->active), recovered->capacity,
                                         recovered->durable_end, segments_, spares_, commit_cells_);
+  reclaimer_ =
+      std::make_unique<Reclaimer>(io_.clock, make_reader(), segments_, queue_, settings_.moves);
   uint64_t bytes = 0;
   for (QueuedChunk& chunk : recovered->chunks) {
     bytes += chunk.body_bytes;
@@ -105,7 +107,9 @@ Room Log::room(uint64_t bytes) const {
 }
 
 std::unique_ptr<Batch> Log::next_commit() {
-  if (commit_under_way_ || !appender_->has_batch()) return nullptr;
+  if (commit_under_way_) return nullptr;
+  if (moves_.attend()) put_moves();
+  if (!appender_->has_batch()) return nullptr;
   std::unique_ptr<Batch> batch = appender_->close_batch();
   unfinished_bytes_ += batch->body_bytes;
   committing_seals_ = batch->sealed.size();

@@ -19,6 +19,7 @@
 #include "buffer/commit_thread.h"
 #include "buffer/key_table.h"
 #include "buffer/position_file.h"
+#include "buffer/reclaimer.h"
 #include "buffer/recovery.h"
 
 namespace millrace::buffer {
@@ -31,6 +32,7 @@ struct LogSettings {
   uint64_t key_seed = 0;           // of request keys
   KeyTable* keys = nullptr;        // null: nobody looks a key up
   LogBits key_bit = 0;             // of this log in it
+  MoveLimits moves = {};
 };
 
 enum class Room {
@@ -67,7 +69,7 @@ class Log : public CommitTarget {
   Appender& appender() { return *appender_; }
   const Appender& appender() const { return *appender_; }
   /// The open batch, to be committed; then completed() follows. Null: there is none, or another of
-  /// this log is under way.
+  /// this log is under way. What is to be moved goes along, behind requests or in their absence.
   std::unique_ptr<Batch> next_commit();
   /// Hands the next commit, if there is one, to the commit thread.
   void submit(CommitThread& commits);
@@ -110,7 +112,11 @@ class Log : public CommitTarget {
   Log(io::Io io, LogSettings settings, BlockPool& pool, metrics::Registry& registry,
       std::unique_ptr<io::FileLock> lock);
   Result<> recover(BlockPool& pool, const std::atomic<bool>& interrupted);
+  void put_moves();
+  uint64_t move_room() const;
   void durable_now(Batch& batch);
+  void moves_durable(Batch& batch);
+  void moves_refused(Batch& batch);
   void tell_commit(LogWriter::Outcome outcome);
   void tell_position(const Result<>& done);
   void disk_failed(const Error& error);
@@ -125,6 +131,7 @@ class Log : public CommitTarget {
   void tend_dead_letters();
   void tend_removals();
   Result<> remove_segment(const Segment& segment);
+  void tend_moves();
   void tend_gauges();
 
   io::Io io_;
@@ -142,6 +149,8 @@ class Log : public CommitTarget {
   std::unique_ptr<LogWriter> writer_;
   std::unique_ptr<Appender> appender_;
   std::unique_ptr<ChunkReader> dead_reader_;
+  std::unique_ptr<Reclaimer> reclaimer_;
+  MoveSlot moves_;
 
   // Loop thread.
   bool commit_under_way_ = false;
@@ -158,6 +167,9 @@ class Log : public CommitTarget {
   bool removals_unsynced_ = false;  // a power cut may bring segments back
   uint64_t spare_number_ = 0;
   uint64_t spare_retry_ms_ = 0;
+  uint64_t moves_not_before_ms_ = 0;
+  bool moves_want_spare_ = false;
+  std::string emptied_;  // name of the segment that was last said to be
   LoadedChunk loaded_;
 
   std::atomic<uint64_t> unfinished_bytes_{0};
@@ -168,6 +180,7 @@ class Log : public CommitTarget {
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
   std::atomic<bool> spare_missing_{false};   // it cannot be made
   std::atomic<bool> clients_wait_{false};    // for room, now or a moment ago
+  std::atomic<bool> move_under_way_{false};  // in a batch
   mutable std::mutex mutex_;                 // guards the two below
   std::string last_error_;
   std::function<void()> wake_;

@@ -15,7 +15,11 @@ constexpr uint64_t kDegradedForMs = 600'000;
 
 LogWriter::Outcome Log::commit(Batch& batch) {
   const LogWriter::Outcome outcome = writer_->commit(batch);
-  if (outcome == LogWriter::Outcome::kDurable) durable_now(batch);
+  if (outcome == LogWriter::Outcome::kDurable) {
+    durable_now(batch);
+  } else {
+    moves_refused(batch);
+  }
   tell_commit(outcome);
   return outcome;
 }
@@ -27,6 +31,7 @@ void Log::durable_now(Batch& batch) {
     queue_.add(std::move(chunk));
   }
   batch.sealed.clear();
+  moves_durable(batch);
   if (settings_.keys == nullptr) return;
   for (const RequestKey& key : batch.keys) {
     settings_.keys->durable(key, settings_.key_bit);

@@ -40,19 +40,22 @@ bool Log::tend() {
   tend_position();
   tend_dead_letters();
   tend_removals();
+  tend_moves();
   tend_gauges();
   return spares_.filled() || refusing_;
 }
 
 void Log::tend_spare() {
   const uint64_t wanted = spares_.wanted();
-  if (spares_.filled() || (wanted == 0 && !writer_->wants_spare())) return;
+  const bool needed = wanted > 0 || writer_->wants_spare();
+  if (spares_.filled() || !(needed || moves_want_spare_)) return;
   const uint64_t now = io_.clock.running_ms();
   if (now < spare_retry_ms_) return;
   auto spare = make_spare(io_.files, settings_.directory, ++spare_number_, writer_->next_capacity(),
                           std::max(wanted, kLeastSegmentBytes));
   if (!spare) {
     spare_retry_ms_ = now + kSpareRetryMs;
+    if (!needed) return;  // nothing is stored less for it
     spare_missing_ = true;
     if (spare.error().kind != ErrorKind::kNoSpace) disk_failed(spare.error());
     log::error("buffer", "the next segment cannot be made; storing waits for it, delivery goes on",
@@ -87,7 +90,7 @@ bool Log::finish_segment(const Segment& segment) {
               {{"file", segment.name}, {"error", done.error().message}});
     return false;
   }
-  segments_.mark_finished(segment, std::min(bytes, segment.file_bytes));
+  segments_.mark_finished(segment, std::min(bytes, segment.file_bytes), io_.clock.running_ms());
   return true;
 }
 
@@ -112,7 +115,9 @@ void Log::tend_position() {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }
-  if (!sync_position() || removals_unsynced_) return;  // a compaction would drop lines too early
+  // A compaction would drop lines too early while a removal may be undone, or copies of a chunk
+  // that has become finished are on their way to disk.
+  if (!sync_position() || removals_unsynced_ || move_under_way_) return;
   auto compacted = position_->compact(
       segments_.first_lsn(),
       [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },

@@ -147,19 +147,15 @@ const char* name_of(ChunkState state) {
 }
 
 uint64_t ViewedChunk::body_bytes() const {
-  uint64_t bytes = found.body_bytes;
-  for (const auto& [frame_no, frame] : found.frames) {
-    bytes += frame.payload_bytes;
-  }
-  return bytes;
+  uint64_t bytes = 0;
+  for (const auto& [frame_no, frame] : found.frames) bytes += frame.payload_bytes;
+  return found.sealed ? found.body_bytes : bytes;
 }
 
 uint64_t ViewedChunk::records() const {
-  uint64_t records = found.records;
-  for (const auto& [frame_no, frame] : found.frames) {
-    records += frame.records;
-  }
-  return records;
+  uint64_t records = 0;
+  for (const auto& [frame_no, frame] : found.frames) records += frame.records;
+  return found.sealed ? found.records : records;
 }
 
 LogView::LogView(io::FileSystem& files, std::string directory, bool check_payloads)
@@ -246,7 +242,8 @@ Result<> LogView::confirm_faults() {
 // went after they were read, so it was finished.
 bool LogView::is_there(const ViewedChunk& chunk) const {
   if (chunk.found.sealed) return set_.find(chunk.found.seal_lsn).has_value();
-  return std::any_of(chunk.found.shares.begin(), chunk.found.shares.end(),
+  const std::vector<Share> shares = chunk.found.shares();
+  return std::any_of(shares.begin(), shares.end(),
                      [this](const Share& share) { return set_.find(share.lsn).has_value(); });
 }
 
@@ -287,7 +284,9 @@ bool LogView::was_finished(const ViewedChunk& chunk) const {
   const auto now = look(files_, directory_);
   if (!now) return false;
   if (now->position.finished.contains(chunk.seq)) return true;
-  return std::any_of(chunk.found.shares.begin(), chunk.found.shares.end(), [&](const Share& share) {
+  const std::vector<Share> shares = chunk.found.shares();
+  return std::any_of(shares.begin(), shares.end(), [&](const Share& share) {
+    if (share.frame_bytes == 0) return false;  // copies that a move left behind
     const auto was = set_.find(share.lsn);
     return was && !has(*now, *was);
   });
@@ -325,7 +324,8 @@ Result<> LogView::load(const ViewedChunk& chunk, LoadedChunk& out) const {
                 "the chunk is finished, and not all of its frames are there any more");
   }
   if (!chunk.finished && was_finished(chunk)) {
-    return fail(ErrorKind::kNotFound, "the chunk was finished while it was read");
+    return fail(ErrorKind::kNotFound,
+                "the chunk was finished or moved while it was read; look again");
   }
   return read;
 }
@@ -355,6 +355,8 @@ void LogView::add_doubts() {
       if (damage.frame->kind != FrameKind::kData) continue;  // OPEN and SEAL repeat each other
       const auto owner = chunks_.find(damage.frame->chunk_seq);
       if (owner != chunks_.end() && owner->second.finished) continue;
+      // A SEAL lists another copy, or the chunk's own row above tells what is lost.
+      if (owner != chunks_.end() && owner->second.found.sealed) continue;
       const bool known = owner != chunks_.end() && owner->second.found.open;
       damage.costs.push_back(fmt::format("chunk {}: {} records",
                                          known ? owner->second.found.open->id.uuid() : "unknown",

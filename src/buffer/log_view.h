@@ -82,7 +82,8 @@ class LogView {
   /// The segment that holds `lsn`; nothing if none does.
   std::optional<Segment> segment_of(uint64_t lsn) const { return set_.find(lsn); }
   /// The bytes a delivery of `chunk` has now, or would have if it were sealed now. kNotFound: its
-  /// frames have been removed meanwhile, so it was finished. At most kLoadedBytesMax (kInvalid).
+  /// frames have been removed meanwhile, so it was finished, or moved. At most kLoadedBytesMax
+  /// (kInvalid).
   Result<> load(const ViewedChunk& chunk, LoadedChunk& out) const;
   static constexpr uint64_t kLoadedBytesMax = 1ULL << 30;
 

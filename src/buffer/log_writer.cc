@@ -85,6 +85,8 @@ Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
   auto published = publish_segment(io_.files, directory_, spare, header, batch.content());
   if (!published) {
     (void)io_.files.unlink(spare.path);
+    // A rename that fails may have been done.
+    (void)io_.files.unlink(directory_ + "/" + segment_name(header.epoch, header.base_lsn));
     return published;
   }
   segments_.add(Segment{.base_lsn = header.base_lsn,
@@ -140,6 +142,12 @@ void LogWriter::count(const Batch& batch, uint64_t end) {
   cells_.add(Metric::kStoredRecords, batch.records);
   cells_.add(Metric::kStoredBytes, batch.body_bytes);
   cells_.add(Metric::kPaddingBytes, end - batch.end_lsn());
+}
+
+uint64_t LogWriter::room() const {
+  const uint64_t used = kSegmentHeaderBytes + (durable_end() - active_base_);
+  const uint64_t capacity = capacity_;
+  return capacity < used ? 0 : (capacity - used) / kBlockBytes * kBlockBytes;
 }
 
 bool LogWriter::wants_spare() const {

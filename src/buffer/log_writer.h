@@ -41,6 +41,8 @@ class LogWriter {
   uint64_t durable_end() const { return durable_end_.load(std::memory_order_acquire); }
   /// Commits that were written again elsewhere.
   uint64_t fail_overs() const { return fail_overs_; }
+  /// Bytes that a commit may have to fit into the active segment. While none is under way.
+  uint64_t room() const;
   /// True when the active segment is more than half full: time for a spare.
   bool wants_spare() const;
   uint64_t next_capacity() const;

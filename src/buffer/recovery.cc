@@ -229,7 +229,7 @@ void Recovery::drop_finished() {
       ++chunk;
       continue;
     }
-    kept_.push_back(KeptLine{line->second, chunk->second.shares});
+    kept_.push_back(KeptLine{line->second, chunk->second.shares()});
     chunk = chunks.erase(chunk);
   }
 }

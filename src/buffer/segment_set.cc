@@ -55,6 +55,7 @@ std::vector<Share> SegmentSet::resolve(const std::vector<Share>& shares) const {
 void SegmentSet::add_live(const std::vector<Share>& shares) {
   const std::lock_guard lock(mutex_);
   for (const Share& share : shares) {
+    if (share.frame_bytes == 0) continue;
     const size_t index = index_of(share.lsn);
     CHECK(index < segments_.size());
     segments_[index].live_bytes += share.frame_bytes;
@@ -64,6 +65,7 @@ void SegmentSet::add_live(const std::vector<Share>& shares) {
 void SegmentSet::release(const std::vector<Share>& shares) {
   const std::lock_guard lock(mutex_);
   for (const Share& share : shares) {
+    if (share.frame_bytes == 0) continue;
     const size_t index = index_of(share.lsn);
     CHECK(index < segments_.size() && segments_[index].live_bytes >= share.frame_bytes);
     segments_[index].live_bytes -= share.frame_bytes;
@@ -91,11 +93,25 @@ std::optional<Segment> SegmentSet::next_unfinished() const {
   return std::nullopt;
 }
 
-void SegmentSet::mark_finished(const Segment& segment, uint64_t file_bytes) {
+void SegmentSet::mark_finished(const Segment& segment, uint64_t file_bytes, uint64_t now_ms) {
   const std::lock_guard lock(mutex_);
   Segment& found = segments_[index_of(segment)];
   found.finished = true;
+  found.finished_ms = now_ms;
   found.file_bytes = file_bytes;
+}
+
+std::vector<Segment> SegmentSet::sparse(uint64_t finished_until_ms) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Segment> found;
+  for (size_t i = 0; i + 1 < segments_.size(); ++i) {
+    const Segment& segment = segments_[i];
+    const bool due = segment.finished && segment.finished_ms <= finished_until_ms;
+    if (due && segment.live_bytes > 0 && segment.live_bytes * 4 < segment.file_bytes) {
+      found.push_back(segment);
+    }
+  }
+  return found;
 }
 
 std::optional<Segment> SegmentSet::next_removable() const {
@@ -122,6 +138,20 @@ bool SegmentSet::holds_any(const std::vector<Share>& shares) const {
     return std::any_of(segments_.begin(), segments_.end(),
                        [&](const Segment& s) { return s.base_lsn == share.lsn; });
   });
+}
+
+std::vector<Share> SegmentSet::existing(std::vector<Share> shares) const {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(shares, [&](const Share& share) {
+    return std::none_of(segments_.begin(), segments_.end(),
+                        [&](const Segment& s) { return s.base_lsn == share.lsn; });
+  });
+  return shares;
+}
+
+std::vector<Segment> SegmentSet::all() const {
+  const std::lock_guard lock(mutex_);
+  return segments_;
 }
 
 bool SegmentSet::holds(uint64_t base_lsn, uint32_t epoch) const {

@@ -2,8 +2,9 @@
 #pragma once
 
 // SegmentSet: the segment files of a log: where an lsn lies, how many live bytes each file holds,
-// and which may be removed. Live bytes are the frames of unfinished chunks; a segment goes when it
-// has none, it is not the newest, and the one before it is gone or was cut to its end and synced.
+// which of them are mostly dead, and which may be removed. Live bytes are the frames of unfinished
+// chunks, of moved ones only the copies that count; a segment goes when it has none, it is not the
+// newest, and the one before it is gone or was cut to its end and synced.
 // Does no I/O. Invariant: in order of (epoch, base_lsn), base_lsn never falls; live bytes never go
 // below zero. Any thread; one mutex.
 
@@ -24,8 +25,9 @@ struct Segment {
   uint64_t end_lsn = 0;  // end of what may be read; grows for the newest
   uint64_t file_bytes = 0;
   uint64_t live_bytes = 0;
-  bool finished = false;  // cut to its end and synced by this process
-  bool damaged = false;   // has failed a check: is kept aside instead of unlinked
+  bool finished = false;     // cut to its end and synced by this process
+  uint64_t finished_ms = 0;  // when that was, in running time
+  bool damaged = false;      // has failed a check: is kept aside instead of unlinked
 };
 
 class SegmentSet {
@@ -38,7 +40,7 @@ class SegmentSet {
   std::vector<Share> resolve(const std::vector<Share>& shares) const;
   /// At start: frames of an unfinished chunk are live.
   void add_live(const std::vector<Share>& shares);
-  /// A chunk is finished.
+  /// A chunk is finished, or was moved.
   void release(const std::vector<Share>& shares);
 
   /// The segment that holds `lsn`, if one does.
@@ -46,12 +48,17 @@ class SegmentSet {
   std::optional<Segment> newest() const;
   /// A segment that was left and is not finished yet, oldest first.
   std::optional<Segment> next_unfinished() const;
-  void mark_finished(const Segment& segment, uint64_t file_bytes);
+  void mark_finished(const Segment& segment, uint64_t file_bytes, uint64_t now_ms);
+  /// Segments that were finished until then and are less than a quarter live, but not dead.
+  std::vector<Segment> sparse(uint64_t finished_until_ms) const;
   /// A segment that may be removed now.
   std::optional<Segment> next_removable() const;
   void remove(const Segment& segment);
   /// True if a segment that holds one of the shares still exists.
   bool holds_any(const std::vector<Share>& shares) const;
+  /// `shares` without the places of segments that are gone.
+  std::vector<Share> existing(std::vector<Share> shares) const;
+  std::vector<Segment> all() const;
 
   bool holds(uint64_t base_lsn, uint32_t epoch) const;
   uint64_t first_lsn() const;

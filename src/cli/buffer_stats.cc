@@ -45,7 +45,7 @@ void add_chunks(const ViewedLog& log, LogSums& sums) {
     ++sum.chunks;
     sum.bytes += chunk.body_bytes();
     if (chunk.state == buffer::ChunkState::kFinished) continue;
-    for (const buffer::Share& share : chunk.found.shares) {
+    for (const buffer::Share& share : chunk.found.shares()) {
       sums.live_bytes += share.frame_bytes;
     }
   }

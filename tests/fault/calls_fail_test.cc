@@ -23,8 +23,10 @@ constexpr uint64_t kStride = 5;  // a prime: the errnos of one n are not those o
 
 constexpr int kErrnos[] = {EIO, ENOSPC, EDQUOT, EROFS, EINTR, EAGAIN, EMFILE, ENFILE, ENOMEM};
 
-constexpr uint64_t kRolls = 13;  // seeds of plans: segments are left and removed,
-constexpr uint64_t kDead = 15;   // there are dead letters
+constexpr uint64_t kRolls = 15;  // seeds of plans: segments are left and removed,
+constexpr uint64_t kDead = 17;   // there are dead letters,
+constexpr uint64_t kMoves = 13;  // and moves, with dead letters too
+constexpr uint64_t kSeeds[] = {kDead, kRolls, kMoves};
 
 /// A plan without restarts, and a disk that fails as told.
 class FailingRun {
@@ -120,7 +122,7 @@ TEST_F(CallsFail, F1EachCallWithEachErrnoOnceAndForEver) {
         for (uint64_t nth = 1; nth < 4000; ++nth) {
           const bool taken = ++turn % (kStride * (times == 1 ? 1 : 3)) == 0 || nth <= 2;
           if (!taken) continue;
-          FailingRun run(turn % 3 == 0 ? kDead : kRolls);
+          FailingRun run(kSeeds[turn % 3]);
           const Fault fault{
               .call = static_cast<Call>(kind), .nth = nth, .errno_value = value, .times = times};
           ASSERT_EQ(run.run(fault), "")
@@ -152,10 +154,11 @@ TEST_F(CallsFail, F1AWriteThatFailsAfterSoManyBytes) {
 }
 
 TEST_F(CallsFail, F1ACallThatFailsAndWasDoneAllTheSame) {
+  uint64_t turn = 0;
   for (const Call call : {Call::kWrite, Call::kSync, Call::kRename, Call::kUnlink, Call::kTruncate,
                           Call::kSyncDirectory, Call::kAllocate, Call::kOpen}) {
     for (uint64_t nth = 1; nth < 400; nth += 1 + kStride / 5) {
-      FailingRun run;
+      FailingRun run(++turn % 2 == 0 ? kRolls : kMoves);
       ASSERT_EQ(run.run({.call = call, .nth = nth, .done_all_the_same = true}), "")
           << name_of(call) << " " << nth;
       if (!run.struck) break;
@@ -168,7 +171,7 @@ TEST_F(CallsFail, F2ASyncThatFailsOnceAndOnTheNewSegmentToo) {
   uint64_t runs = 0;
   for (const uint64_t times : {1U, 2U, 3U}) {
     for (uint64_t nth = 1; nth < 400; ++nth) {
-      FailingRun run;
+      FailingRun run(times == 2 ? kRolls : kMoves);
       Fault fault{.call = Call::kSync, .nth = nth, .times = times, .done_all_the_same = true};
       fault.before = [&run] { run.disk.fail_syncs(1); };
       ASSERT_EQ(run.run(fault), "") << "sync " << nth << ", " << times << " times";

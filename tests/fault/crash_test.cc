@@ -16,7 +16,7 @@ constexpr uint64_t kStates = 40;  // each takes many times as long
 #else
 constexpr uint64_t kStates = 700;
 #endif
-constexpr uint64_t kPlans = 24;  // each kind twice
+constexpr uint64_t kPlans = 28;  // each kind twice
 
 class Crash : public ::testing::Test {
  protected:

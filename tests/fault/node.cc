@@ -63,7 +63,9 @@ Result<> Node::start() {
                                       .total_limit_bytes = plan_.total_limit_bytes,
                                       .key_seed = kKeySeed,
                                       .keys = &keys_,
-                                      .key_bit = uint64_t{1} << plan_.output_of(i)},
+                                      .key_bit = uint64_t{1} << plan_.output_of(i),
+                                      .moves = {.spill_after_ms = plan_.spill_after_ms,
+                                                .frame_bytes_max = plan_.move_bytes_max}},
                   machine_.pool, registry_, interrupted_);
     if (!log) return tl::unexpected(log.error());
     logs_.push_back(std::move(*log));
@@ -116,6 +118,11 @@ void Node::step(const Step& step) {
       if (logs_[step.log]->wants_pad()) appender(step.log).put_pad();
       commit(step.log);
       return;
+    case Act::kMove:
+      machine_.clock.pass(plan_.spill_after_ms);
+      tend(step.log);
+      commit(step.log);
+      return tend(step.log);
     case Act::kPass:
       return machine_.clock.pass(step.value);
     case Act::kResend:
@@ -289,6 +296,7 @@ bool Node::finish_all(size_t log) {
   for (int tries = 0; tries < kTries; ++tries) {
     while (auto taken = take(log)) finish(log, *taken);
     tend(log);
+    if (!logs_[log]->commit_under_way()) commit(log);  // nothing stays in the hands of a move
     const auto counts = logs_[log]->queue().counts();
     if (counts.queued == 0 && counts.dead_letters == 0) return true;
     machine_.clock.pass(1000);

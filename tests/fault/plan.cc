@@ -22,6 +22,7 @@ struct Kind {
   uint32_t sync_fails_one_in = 0;
   bool overflow = false;
   bool fills_disk = false;
+  bool moves = false;  // segments that are kept for little are emptied at once
 };
 
 constexpr Kind kKinds[] = {
@@ -37,6 +38,13 @@ constexpr Kind kKinds[] = {
     {.record_bytes = 60, .restart_one_in = 20},
     {.restart_one_in = 15, .sync_fails_one_in = 12},
     {.large_one_in = 2, .large_bytes = 50'000, .restart_one_in = 15, .sync_fails_one_in = 15},
+    {.large_one_in = 2, .large_bytes = 120'000, .moves = true},
+    {.large_one_in = 2,
+     .large_bytes = 120'000,
+     .dead_one_in = 10,
+     .restart_one_in = 20,
+     .sync_fails_one_in = 20,
+     .moves = true},
 };
 constexpr size_t kKindCount = sizeof kKinds / sizeof kKinds[0];
 
@@ -61,9 +69,7 @@ Act next_act(SimulatedRandom& random, const Kind& kind) {
   }
   if (kind.sync_fails_one_in > 0 && random.one_in(kind.sync_fails_one_in)) return Act::kSyncFails;
   if (kind.overflow && random.one_in(10)) return Act::kDrop;
-  if (kind.fills_disk && random.one_in(10)) {
-    return random.one_in(2) ? Act::kDiskFull : Act::kDiskSpace;
-  }
+  if (kind.moves && !random.one_in(3)) return random.one_in(3) ? Act::kMove : Act::kSend;
   constexpr Act kUsual[] = {
       Act::kSend,     Act::kSend,    Act::kSend,    Act::kSend, Act::kCommit, Act::kCommit,
       Act::kCommit,   Act::kCommit,  Act::kSeal,    Act::kTend, Act::kTend,   Act::kDeliver,
@@ -76,6 +82,21 @@ uint64_t value_of(SimulatedRandom& random, Act act) {
   if (act == Act::kPass) return 50 + random.below(2000);
   if (act == Act::kDiskFull) return random.below(300'000);
   return 0;
+}
+
+// What was sent is soon durable. What is large is delivered and gone, of the rest much fails: that
+// makes segments that are kept for little.
+void add_sequel(SimulatedRandom& random, const Request& request, size_t log, Plan& plan) {
+  const auto add = [&](Act act) { plan.steps.push_back(Step{.act = act, .log = log}); };
+  add(Act::kCommit);
+  if (request.record_bytes[0] > 10'000) {
+    add(Act::kDeliver);
+    add(Act::kTend);
+  } else if (random.one_in(2)) {
+    add(Act::kSeal);
+    add(Act::kCommit);
+    add(Act::kGiveBack);
+  }
 }
 
 }  // namespace
@@ -94,13 +115,18 @@ std::string Plan::directory_of(size_t log) const {
 }
 
 Plan make_plan(uint64_t seed, size_t steps) {
-  SimulatedRandom random(seed * 0x9e3779b97f4a7c15U + 1);
+  SimulatedRandom random(io::mix_hash(1, seed));  // or plans would be parts of one another
   const Kind& kind = kKinds[seed % kKindCount];
   Plan plan{.seed = seed, .outputs = kind.outputs, .workers = kind.workers};
   plan.chunk_bytes_max = 500 + random.below(random.one_in(3) ? 100'000 : 6000);
   if (random.one_in(4)) plan.records_max = 2 + random.below(6);
   plan.seal_each_request = random.one_in(8);
   if (kind.overflow) plan.total_limit_bytes = 3000 + random.below(5000);
+  if (kind.moves) {
+    plan.spill_after_ms = 100;
+    plan.move_bytes_max = 20'000 + random.below(100'000);  // below: in slices
+    if (random.one_in(3)) plan.chunk_bytes_max = 200'000;
+  }
   for (size_t i = 0; i < steps; ++i) {
     Step step{.act = next_act(random, kind), .log = random.below(plan.logs())};
     step.value = value_of(random, step.act);
@@ -110,6 +136,9 @@ Plan make_plan(uint64_t seed, size_t steps) {
           make_request(random, kind, static_cast<uint32_t>(step.value), plan.output_of(step.log)));
     }
     plan.steps.push_back(step);
+    if (kind.moves && step.act == Act::kSend) {
+      add_sequel(random, plan.requests.back(), step.log, plan);
+    }
   }
   return plan;
 }

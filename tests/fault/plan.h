@@ -44,6 +44,7 @@ enum class Act : uint8_t {
   kDiskFull,  // value: bytes that are left
   kDiskSpace,
   kSyncFails,  // the next sync of a file fails, and its pages are clean
+  kMove,       // log: what keeps a segment for little is moved, and the segment goes
 };
 
 struct Step {
@@ -61,6 +62,8 @@ struct Plan {
   bool seal_each_request = false;
   uint64_t total_limit_bytes = 1ULL << 40;
   uint64_t segment_bytes = 256ULL << 10;  // what the disk grants a segment at most
+  uint64_t spill_after_ms = 60'000;
+  uint64_t move_bytes_max = 4ULL << 20;
   std::vector<Request> requests;
   std::vector<Step> steps;
 

@@ -32,7 +32,8 @@ class LogHarness {
                                  buffer::LogSettings{.directory = directory_,
                                                      .output_id = "out",
                                                      .total_limit_bytes = total_limit,
-                                                     .key_seed = 42},
+                                                     .key_seed = 42,
+                                                     .moves = moves},
                                  pool_, registry, interrupted);
     if (!log) return tl::unexpected(log.error());
     log_ = std::move(*log);
@@ -125,6 +126,7 @@ class LogHarness {
   buffer::ChunkProfile profile;
   std::atomic<bool> interrupted{false};
   uint64_t total_limit = 1ULL << 40;
+  buffer::MoveLimits moves;
 
  private:
   // False when the disk has refused it; one that refuses is not asked before a second has passed.
