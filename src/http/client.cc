@@ -19,6 +19,8 @@ namespace {
 constexpr auto kPollMax = std::chrono::milliseconds(1'000);
 // Below the 60 s after which load balancers and proxies commonly drop an idle connection.
 constexpr long kIdleSecondsMax = 50;
+// A connection is kept, so a name is seldom asked for; but one that fails may have moved.
+constexpr long kNameSecondsMax = 5;
 
 template <class Value>
 void set(void* easy, CURLoption option, Value value) {
@@ -79,6 +81,7 @@ void Client::set_constant_options() {
   set(easy, CURLOPT_TCP_NODELAY, 1L);
   set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   set(easy, CURLOPT_MAXAGE_CONN, kIdleSecondsMax);
+  set(easy, CURLOPT_DNS_CACHE_TIMEOUT, kNameSecondsMax);
   // Without it an aborted name look-up blocks until the resolver gives up (CURLOPT_QUICK_EXIT(3)).
   set(easy, CURLOPT_QUICK_EXIT, 1L);
   set(easy, CURLOPT_USERAGENT, "millrace/" MILLRACE_VERSION);

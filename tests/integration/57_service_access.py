@@ -3,6 +3,8 @@
 """TLS, credentials and secrets on the way to the service."""
 import os
 import sys
+import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -85,6 +87,35 @@ class Credentials(IntegrationCase):
                 told += millrace.log()
                 for secret in (SECRET, TOKEN, "AWS4-HMAC-SHA256", sender.record(0)["text"][:20]):
                     self.assertNotIn(secret, told)
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")
+class Names(IntegrationCase):
+    """The service's name, as a file of hosts that only this instance sees tells it."""
+
+    def names(self, text):
+        with open(os.path.join(self.directory, "hosts"), "w", encoding="ascii") as file:
+            file.write(f"127.0.0.1 localhost\n{text}\n")
+
+    def test_a_name_that_moves_to_another_address(self):
+        endpoint = self.endpoint()
+        good, endpoint.url = endpoint.url, endpoint.url.replace("127.0.0.1", "kinesis.test")
+        self.names("127.0.0.2 kinesis.test")  # where nobody listens
+        millrace = self.to_endpoint(endpoint, start=False, connect_timeout="1s",
+                                    buffer={"retry_max_interval": "1s", "flush_thread_count": 1})
+        endpoint.url = good
+        hosts = os.path.join(self.directory, "hosts")
+        millrace.launch(["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+                         f'mount --bind {hosts} /etc/hosts; exec "$@"', "sh"])
+        millrace.wait_running()
+        sender = self.send_events(millrace, 200)
+        millrace.flush()
+        until(lambda: millrace.log().count("Failed to connect to kinesis.test") >= 3, "it asks there")
+        self.names("127.0.0.1 kinesis.test")
+        moved = time.monotonic()
+        millrace.wait_delivered(120)
+        print(f"    delivered {time.monotonic() - moved:.1f} s after the name moved", flush=True)
+        self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 200)
 
 
 if __name__ == "__main__":
