@@ -99,26 +99,15 @@ Spread spread_of(FoundChunk& chunk, const std::vector<uint64_t>& frame_lsns) {
   return spread;
 }
 
-void add_data(FoundChunk& chunk, const ScannedFrame& frame, uint64_t base_lsn) {
-  const uint32_t frame_no = frame.header.frame_no;
+void add_data(FoundChunk& chunk, uint32_t frame_no, const FoundFrame& frame) {
   if (frame_no < 1 || frame_no > kFramesPerChunkMax) return;
   FoundFrame& found = chunk.frames[frame_no];
   if (found.payload_bytes > 0 && found.lsn > frame.lsn) return;
-  found = FoundFrame{.lsn = frame.lsn,
-                     .base_lsn = base_lsn,
-                     .payload_bytes = frame.header.payload_bytes,
-                     .records = frame.header.records,
-                     .header_crc = frame.header.header_crc};
+  found = frame;
 }
 
-void add_seal(FoundChunk& chunk, const ScannedFrame& frame, const std::string& payload,
+void set_seal(FoundChunk& chunk, const ScannedFrame& frame, SealPayload&& seal, Spread&& spread,
               uint64_t base_lsn) {
-  SealPayload seal;
-  if (!decode(payload, seal) || (chunk.sealed && frame.lsn <= chunk.seal_lsn)) return;
-  Spread spread = spread_of(chunk, seal.frame_lsns);
-  // Frames that were moved are lost, and what they were moved from is still whole.
-  if (chunk.sealed && spread.missing > 0 && chunk.frames_missing == 0) return;
-  if (chunk.sealed) chunk.older_seal_lsn = chunk.seal_lsn;
   chunk.sealed = true;
   chunk.seal_lsn = frame.lsn;
   chunk.seal_bytes = frame.header.padded_bytes();
@@ -129,6 +118,42 @@ void add_seal(FoundChunk& chunk, const ScannedFrame& frame, const std::string& p
   chunk.places = std::move(spread.places);
   chunk.open = std::move(seal.open);
   chunk.frames.clear();
+}
+
+void add_seal(FoundChunk& chunk, const ScannedFrame& frame, const std::string& payload,
+              uint64_t base_lsn) {
+  SealPayload seal;
+  if (!decode(payload, seal) || (chunk.sealed && frame.lsn <= chunk.seal_lsn)) return;
+  Spread spread = spread_of(chunk, seal.frame_lsns);
+  // Frames that were moved are lost, and what they were moved from is still whole.
+  if (chunk.sealed && spread.missing > 0 && chunk.frames_missing == 0) return;
+  if (chunk.sealed) chunk.older_seal_lsn = chunk.seal_lsn;
+  set_seal(chunk, frame, std::move(seal), std::move(spread), base_lsn);
+}
+
+void add_open(FoundChunk& chunk, const std::string& payload) {
+  OpenPayload open;
+  if (chunk.open || !decode(payload, open)) return;
+  chunk.open = std::move(open);
+  chunk.open_bytes = payload;
+}
+
+// The SEAL of a chunk all of which lies in this segment: its frames need not be told one by one.
+void add_whole(FoundChunk& chunk, const SideFile::Chunk& side, const ReadFrame& frame,
+               uint64_t base_lsn) {
+  SealPayload seal;
+  if (!decode(frame.payload, seal)) return;
+  const uint64_t open_bytes = kFrameHeaderBytes + round_up(encode(seal.open).size(), 8);
+  const uint64_t other_bytes = frame.scanned.header.padded_bytes() + open_bytes;
+  Spread spread{.places = chunk.places};
+  ChunkPlace& place = place_at(spread.places, base_lsn);
+  place.frame_bytes = side.frame_bytes - std::min(side.frame_bytes, other_bytes);
+  for (const uint64_t lsn : seal.frame_lsns) {
+    if (lsn == kNoLsn) continue;
+    const bool here = lsn > side.open_lsn && lsn < side.seal_lsn;
+    ++(here ? place.frames : spread.missing);
+  }
+  set_seal(chunk, frame.scanned, std::move(seal), std::move(spread), base_lsn);
 }
 
 }  // namespace
@@ -151,15 +176,39 @@ void ChunkTable::add(const ScannedFrame& frame, const std::optional<std::string>
   FoundChunk& chunk = chunks_[frame.header.chunk_seq];
   note_place(chunk.places, frame.lsn, base_lsn);
   if (frame.header.kind == FrameKind::kData) {
-    add_data(chunk, frame, base_lsn);
+    add_data(chunk, frame.header.frame_no,
+             FoundFrame{.lsn = frame.lsn,
+                        .base_lsn = base_lsn,
+                        .payload_bytes = frame.header.payload_bytes,
+                        .records = frame.header.records,
+                        .header_crc = frame.header.header_crc});
   } else if (payload && frame.header.kind == FrameKind::kSeal) {
     add_seal(chunk, frame, *payload, base_lsn);
-  } else if (payload && !chunk.open) {
-    OpenPayload open;
-    if (decode(*payload, open)) {
-      chunk.open = std::move(open);
-      chunk.open_bytes = *payload;
-    }
+  } else if (payload) {
+    add_open(chunk, *payload);
+  }
+}
+
+void ChunkTable::add(const SideFile::Chunk& side, const TakenFrames& taken, uint64_t base_lsn) {
+  FoundChunk& chunk = chunks_[side.seq];
+  for (const uint64_t lsn : {side.open_lsn, side.seal_lsn}) {
+    if (lsn != kNoLsn) note_place(chunk.places, lsn, base_lsn);
+  }
+  for (const SideFile::Frame& data : side.frames) {
+    note_place(chunk.places, data.lsn, base_lsn);
+    add_data(chunk, data.frame_no,
+             FoundFrame{.lsn = data.lsn,
+                        .base_lsn = base_lsn,
+                        .payload_bytes = data.payload_bytes,
+                        .records = data.records,
+                        .header_crc = data.header_crc});
+  }
+  for (const ScannedFrame& frame : taken.data) add(frame, std::nullopt, base_lsn);
+  if (!taken.last) return;
+  if (is_whole(side) && !chunk.sealed) {
+    add_whole(chunk, side, *taken.last, base_lsn);
+  } else {
+    add(taken.last->scanned, taken.last->payload, base_lsn);
   }
 }
 

@@ -16,6 +16,7 @@
 
 #include "buffer/chunk.h"
 #include "buffer/segment_scanner.h"
+#include "buffer/side_file.h"
 
 namespace millrace::buffer {
 
@@ -53,11 +54,23 @@ struct FoundChunk {
   std::vector<Share> shares() const;
 };
 
+/// What has to be read in a segment beside its side file, for one chunk; nothing of a finished one.
+struct TakenFrames {
+  std::optional<ReadFrame> last;   // its SEAL there or, without one, its OPEN there
+  std::vector<ScannedFrame> data;  // that the SEAL lists there, unless is_whole()
+};
+/// True if the segment has OPEN and SEAL of the chunk, and so all of it.
+inline bool is_whole(const SideFile::Chunk& side) {
+  return side.open_lsn != kNoLsn && side.seal_lsn != kNoLsn;
+}
+
 class ChunkTable {
  public:
   /// A frame of the segment at `base_lsn`. `payload` is needed for OPEN and SEAL; nothing: its CRC
   /// does not hold, and the frame tells no more than that it was there.
   void add(const ScannedFrame& frame, const std::optional<std::string>& payload, uint64_t base_lsn);
+  /// What the side file of the segment at `base_lsn` tells of a chunk, instead of its frames.
+  void add(const SideFile::Chunk& side, const TakenFrames& taken, uint64_t base_lsn);
 
   std::map<uint64_t, FoundChunk>& chunks() { return chunks_; }
   uint64_t highest_seq() const { return chunks_.empty() ? 0 : chunks_.rbegin()->first; }

@@ -46,6 +46,11 @@ Result<Recovered> Recovery::run() {
   for (const Segment& segment : files_.segments) {
     if (interrupted_) return fail(ErrorKind::kInterrupted, "stopped while the buffer was read");
     const bool newest = &segment == &files_.segments.back();
+    if (!newest) {
+      auto taken = take_side_file(segment);
+      if (!taken) return tl::unexpected(taken.error());
+      if (*taken) continue;
+    }
     const uint64_t held_before = held_;
     auto read = read_segment(segment, newest);
     if (!read) return tl::unexpected(read.error());

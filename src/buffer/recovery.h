@@ -54,6 +54,8 @@ class Recovery {
  private:
   Result<> read_side_files();
   Result<> read_side_file(const std::string& name);
+  bool is_unfinished(const SideFile::Chunk& chunk) const;
+  Result<bool> take_side_file(const Segment& segment);
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a recovery learns from the side files: the request keys of segments that are gone.
+// What a recovery learns from the side files: the request keys of segments that are gone, and what
+// the segments that were left hold, so that a long backlog is not read through at a start.
 
 #include <algorithm>
 
@@ -8,6 +9,52 @@
 #include "buffer/segment_file.h"
 
 namespace millrace::buffer {
+namespace {
+
+uint64_t last_frame(const SideFile::Chunk& chunk) {
+  return chunk.seal_lsn == kNoLsn ? chunk.open_lsn : chunk.seal_lsn;
+}
+
+// True if `frame` is the OPEN or SEAL of `chunk`. `lsns`: of the DATA frames that a SEAL lists.
+bool tells_of(const ReadFrame& frame, const SideFile::Chunk& chunk, std::vector<uint64_t>& lsns) {
+  const FrameHeader& header = frame.scanned.header;
+  if (header.chunk_seq != chunk.seq) return false;
+  OpenPayload open;
+  SealPayload seal;
+  if (chunk.seal_lsn == kNoLsn) {
+    return header.kind == FrameKind::kOpen && decode(frame.payload, open) && open.id == chunk.id;
+  }
+  if (header.kind != FrameKind::kSeal || !decode(frame.payload, seal)) return false;
+  lsns = std::move(seal.frame_lsns);
+  return seal.open.id == chunk.id;
+}
+
+// Reads what the side file does not tell of a chunk. False: it is not where the side file says. A
+// chunk that was opened in another segment may be there in several copies: then each DATA frame
+// that counts is looked at.
+Result<bool> take_frames(SegmentScanner& scanner, const SideFile::Chunk& chunk,
+                         TakenFrames& taken) {
+  if (last_frame(chunk) == kNoLsn) return true;
+  auto last = scanner.read_frame(last_frame(chunk));
+  if (!last) return tl::unexpected(last.error());
+  std::vector<uint64_t> lsns;
+  if (!*last || !tells_of(**last, chunk, lsns)) return false;
+  taken.last = std::move(*last);
+  if (is_whole(chunk)) return true;
+  for (size_t i = 0; i < lsns.size(); ++i) {
+    if (!scanner.covers(lsns[i])) continue;
+    auto frame = scanner.frame_at(lsns[i]);
+    if (!frame) return tl::unexpected(frame.error());
+    if (!*frame || (*frame)->header.kind != FrameKind::kData ||
+        (*frame)->header.chunk_seq != chunk.seq || (*frame)->header.frame_no != i + 1) {
+      return false;
+    }
+    taken.data.push_back(**frame);
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<> Recovery::read_side_files() {
   auto entries = io_.files.list(settings_.directory);
@@ -26,6 +73,51 @@ Result<> Recovery::read_side_files() {
     if (auto read = read_side_file(name); !read) return read;
   }
   return {};
+}
+
+// What a finished chunk holds is not needed. One with another id under its seq is not finished.
+bool Recovery::is_unfinished(const SideFile::Chunk& chunk) const {
+  const auto line = files_.position.finished.find(chunk.seq);
+  return line == files_.position.finished.end() ||
+         (chunk.id != ChunkId() && chunk.id != line->second.id);
+}
+
+// True if the side file of a segment that was left tells all of it. Then only the SEALs in it are
+// read, or the OPENs of chunks that were not sealed there; payloads are checked at delivery.
+// False: it has none, or one that does not fit, or something it names is not there: scan it.
+Result<bool> Recovery::take_side_file(const Segment& segment) {
+  const std::string path =
+      settings_.directory + "/" + side_file_name(segment.epoch, segment.base_lsn);
+  const bool known =
+      std::any_of(side_files_.begin(), side_files_.end(), [&](const SideFileSet::Known& side) {
+        return side.base_lsn == segment.base_lsn && side.epoch == segment.epoch;
+      });
+  if (!known || segment.damaged) return false;
+  auto bytes = io::read_whole(io_.files, path, kSideFileBytesMax);
+  if (!bytes) return false;
+  SideFile side;
+  if (!decode(*bytes, side) || side.damaged || side.end_lsn != segment.end_lsn) return false;
+  auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
+  if (!file) return tl::unexpected(file.error());
+  SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
+  scanner.read_scattered();
+  std::vector<TakenFrames> taken;
+  for (const SideFile::Chunk& chunk : side.chunks) {
+    taken.emplace_back();
+    if (!is_unfinished(chunk)) continue;
+    auto fits = take_frames(scanner, chunk, taken.back());
+    if (!fits) return tl::unexpected(fits.error());
+    if (!*fits) return false;
+  }
+  for (size_t i = 0; i < taken.size(); ++i) {
+    table_.add(side.chunks[i], taken[i], segment.base_lsn);
+  }
+  for (const RequestKey& key : side.keys) {
+    keep_key(key);
+  }
+  ++held_;
+  read_end_ = std::max(read_end_, segment.end_lsn);
+  return true;
 }
 
 // A bad one is removed: what it told of its segment is in the segment.

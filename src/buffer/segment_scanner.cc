@@ -7,8 +7,6 @@
 namespace millrace::buffer {
 namespace {
 
-constexpr uint64_t kWindowBytes = 64ULL << 10;
-
 // As fast as memcmp: the newest segment ends in up to 64 MiB of zeros at every start.
 bool only_zeros(std::string_view bytes) {
   return bytes.empty() ||
@@ -32,7 +30,7 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
   bytes = std::min(bytes, end_lsn_ - lsn);
   const bool inside = lsn >= window_lsn_ && lsn + bytes <= window_lsn_ + window_.size();
   if (!inside) {
-    window_.resize(std::min(std::max(bytes, kWindowBytes), end_lsn_ - lsn));
+    window_.resize(std::min(std::max(bytes, window_bytes_), end_lsn_ - lsn));
     window_lsn_ = lsn;
     auto got = file_.pread(window_.data(), window_.size(), kSegmentHeaderBytes + (lsn - base_lsn_));
     if (!got) {
@@ -135,20 +133,38 @@ Result<std::optional<GroupHeader>> SegmentScanner::find_group(uint64_t from) {
   return std::optional<GroupHeader>();
 }
 
+Result<std::optional<ReadFrame>> SegmentScanner::read_frame(uint64_t lsn) {
+  auto frame = frame_at(lsn);
+  if (!frame) return tl::unexpected(frame.error());
+  if (!*frame) return std::optional<ReadFrame>();
+  auto bytes = payload(**frame);
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (!*bytes) return std::optional<ReadFrame>();
+  return std::optional<ReadFrame>(ReadFrame{**frame, std::move(**bytes)});
+}
+
+Result<std::optional<ScannedFrame>> SegmentScanner::frame_at(uint64_t lsn) {
+  if (!covers(lsn)) return std::optional<ScannedFrame>();
+  auto bytes = bytes_at(lsn, kFrameHeaderBytes);
+  if (!bytes) return tl::unexpected(bytes.error());
+  ScannedFrame frame{.header = {}, .lsn = lsn};
+  const bool holds = decode(*bytes, crc_, frame.header) && belongs_here(frame.header) &&
+                     frame.header.padded_bytes() <= end_lsn_ - lsn;
+  return holds ? std::optional<ScannedFrame>(frame) : std::nullopt;
+}
+
 Result<std::vector<ScannedFrame>> SegmentScanner::find_frames(uint64_t from, uint64_t to) {
   std::vector<ScannedFrame> found;
   uint64_t at = round_up(from, 8);
   while (at + kFrameHeaderBytes <= to) {
-    auto bytes = bytes_at(at, kFrameHeaderBytes);
-    if (!bytes) return tl::unexpected(bytes.error());
-    ScannedFrame frame{.header = {}, .lsn = at};
-    if (decode(*bytes, crc_, frame.header) && belongs_here(frame.header) &&
-        frame.header.padded_bytes() <= to - at) {
-      auto holds = payload_holds(frame);
+    auto frame = frame_at(at);
+    if (!frame) return tl::unexpected(frame.error());
+    if (*frame && (*frame)->header.padded_bytes() <= to - at) {
+      auto holds = payload_holds(**frame);
       if (!holds) return tl::unexpected(holds.error());
       if (*holds) {
-        found.push_back(frame);
-        at += frame.header.padded_bytes();
+        found.push_back(**frame);
+        at += (*frame)->header.padded_bytes();
         continue;
       }
     }

@@ -22,6 +22,11 @@ struct ScannedFrame {
   uint64_t lsn = 0;
 };
 
+struct ReadFrame {
+  ScannedFrame scanned;
+  std::string payload;
+};
+
 struct ScannedGroup {
   GroupHeader header;
   std::vector<ScannedFrame> frames;
@@ -40,9 +45,16 @@ class SegmentScanner {
   uint64_t lsn() const { return lsn_; }
   uint64_t end_lsn() const { return end_lsn_; }
   void move_to(uint64_t lsn) { lsn_ = lsn; }
+  /// What is asked for next lies scattered: less is read ahead.
+  void read_scattered() { window_bytes_ = kScatteredBytes; }
 
   /// The next valid group header at or after `from`, searched in steps of 8 bytes.
   Result<std::optional<GroupHeader>> find_group(uint64_t from);
+  bool covers(uint64_t lsn) const { return lsn >= base_lsn_ && lsn < end_lsn_; }
+  /// The frame at `lsn` if its header holds and it lies within the segment.
+  Result<std::optional<ScannedFrame>> frame_at(uint64_t lsn);
+  /// The same, if its payload holds too.
+  Result<std::optional<ReadFrame>> read_frame(uint64_t lsn);
   /// Frames in [from, to) whose two CRCs hold, searched in steps of 8 bytes.
   Result<std::vector<ScannedFrame>> find_frames(uint64_t from, uint64_t to);
   /// True if [from, to) holds only zeros.
@@ -51,6 +63,9 @@ class SegmentScanner {
   Result<std::optional<std::string>> payload(const ScannedFrame& frame);
 
  private:
+  static constexpr uint64_t kWindowBytes = 64ULL << 10;
+  static constexpr uint64_t kScatteredBytes = 1024;  // most OPENs and SEALs whole
+
   Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes);
   Result<bool> payload_holds(const ScannedFrame& frame);
   Result<bool> read_frames(ScannedGroup& group, bool check_payloads);
@@ -63,6 +78,7 @@ class SegmentScanner {
   const uint64_t end_lsn_;
   const uint32_t epoch_;
   uint64_t lsn_;
+  uint64_t window_bytes_ = kWindowBytes;
   std::string window_;
   uint64_t window_lsn_ = 0;
 };

@@ -49,7 +49,6 @@ Result<SideFile> SideFileSet::content_of(const Segment& segment) {
 
 Result<> SideFileSet::write(const Segment& segment, size_t& keys) {
   keys = 0;
-  if (window_ms_ == 0) return {};
   File& file = file_of(segment);
   if (file.written) return {};
   auto side = content_of(segment);

@@ -26,7 +26,7 @@ class SideFileSet {
   };
 
   /// `found`: what lies in the directory at start, in lsn order. `window_ms` 0: keys are not kept,
-  /// and side files not written.
+  /// and a side file goes with its segment.
   SideFileSet(io::Io io, std::string directory, std::string uuid, uint64_t window_ms,
               std::vector<Known> found);
 

@@ -37,6 +37,11 @@ void FaultyFileSystem::set(std::optional<Fault> fault) {
 }
 
 // The rule, if this call is one that fails.
+uint64_t FaultyFileSystem::seen() const {
+  const std::lock_guard lock(mutex_);
+  return seen_;
+}
+
 std::optional<Fault> FaultyFileSystem::strikes(Call call, const std::string& path,
                                                const std::string& other) {
   std::optional<Fault> fault;

@@ -58,6 +58,8 @@ class FaultyFileSystem : public FileSystem {
 
   /// One rule at a time; nothing: none. Counting begins again.
   void set(std::optional<Fault> fault);
+  /// Calls that fitted the rule, whether or not they were to fail.
+  uint64_t seen() const;
   /// Calls that have failed by the rule.
   uint64_t failed() const { return failed_; }
   /// Syncs of an open file of which an earlier sync had failed: whatever they return is a lie.

@@ -81,7 +81,7 @@ class LogViewTest : public ::testing::Test {
     std::string newest;
     const auto entries = files_.list(kDirectory);
     for (const io::DirectoryEntry& entry : *entries) {
-      if (entry.name.starts_with("seg.")) newest = entry.name;
+      if (entry.name.ends_with(".log")) newest = entry.name;
     }
     return newest;
   }

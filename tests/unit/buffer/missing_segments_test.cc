@@ -47,7 +47,7 @@ class MissingSegmentsTest : public ::testing::Test {
     std::vector<std::string> names;
     const auto entries = files_.list(kDirectory);
     for (const io::DirectoryEntry& entry : *entries) {
-      if (entry.name.starts_with("seg.")) names.push_back(entry.name);
+      if (entry.name.ends_with(".log")) names.push_back(entry.name);
     }
     return names;
   }

@@ -119,12 +119,11 @@ TEST_F(SideFiles, GoWhenNewerKeysFillTheTable) {
   EXPECT_TRUE(is_there(full));
 }
 
-TEST_F(SideFiles, AreNotWrittenWhenNoKeysAreKept) {
-  SideFileSet set = set_of({}, 0);
-  size_t keys = 1;
-  EXPECT_TRUE(set.write(Segment{.base_lsn = 4096, .epoch = 1, .name = "none"}, keys));
-  EXPECT_EQ(keys, 0U);
-  EXPECT_EQ(set.count(), 0U);
+TEST_F(SideFiles, GoWithTheirSegmentWhenNoKeysAreKept) {
+  const auto one = known(1, 10, 0);
+  SideFileSet set = set_of({one}, 0);
+  set.tend(segments);
+  EXPECT_FALSE(is_there(one));
 }
 
 }  // namespace

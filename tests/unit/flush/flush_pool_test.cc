@@ -77,7 +77,7 @@ class FlushPoolTest : public ::testing::Test {
   void spoil(const std::string& text) {
     auto entries = files.list(kDirectory);
     for (const io::DirectoryEntry& entry : *entries) {
-      if (!entry.name.starts_with("seg.")) continue;
+      if (!entry.name.ends_with(".log")) continue;
       const std::string path = std::string(kDirectory) + "/" + entry.name;
       const std::string bytes = *io::read_whole(files, path, 1 << 30);
       const size_t at = bytes.find(text);
