@@ -139,6 +139,8 @@ class CommandLine {
         add(Command::kDecode, "decode", "print the events of aggregated Kinesis records");
     decode->add_flag("--meta", arguments_.meta,
                      "print {\"partition_key\",\"sub_sequence\",\"sequence_number\",\"data\"}");
+    decode->add_flag("--dedup", arguments_.dedup,
+                     "leave out records that were sent again (equal key and bytes)");
     decode->add_option("FILE", arguments_.files, "files to read (stdin)")->type_name("");
     decode->footer(
         "A file is a local stream, the output of `aws kinesis get-records`, or the bytes of one\n"

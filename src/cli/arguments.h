@@ -57,7 +57,8 @@ struct Arguments {
   std::string time;  // empty: now
   uint64_t timeout_ms = 0;
 
-  bool meta = false;  // decode
+  bool meta = false;   // decode
+  bool dedup = false;  // decode
   std::vector<std::string> files;
 
   std::string format;  // describe: "toml" or "text"

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/event_line.h"
 #include "cli/record_source.h"
+#include "cli/seen_records.h"
 #include "kpl/aggregate_reader.h"
 
 namespace millrace::cli {
@@ -23,7 +24,8 @@ std::string reason_of(const Error& error) {
 
 class Decoder {
  public:
-  Decoder(bool meta, Output& out) : meta_(meta), out_(out) {}
+  Decoder(const Arguments& arguments, Output& out)
+      : meta_(arguments.meta), dedup_(arguments.dedup), out_(out) {}
 
   void read(int fd, const std::string& name) {
     struct stat info {};
@@ -50,18 +52,24 @@ class Decoder {
     worst_ = error.kind == ErrorKind::kPermission ? app::kExitPermission : app::kExitBadData;
   }
 
+  /// Says on stderr how many records were left out.
+  void tell_repeats() const {
+    if (!dedup_) return;
+    complain("left out " + std::to_string(seen_.repeats()) + " records that were sent again");
+  }
+
   bool wants_more() const { return wants_more_; }
   int exit_code() const { return worst_; }
 
  private:
-  // All events of the record or, if it is damaged, none.
+  // All events of the record or, if it is damaged or was seen before, none.
   bool print(const KinesisRecord& record) {
     const auto aggregate = kpl::read_aggregate(record.data);
     if (!aggregate) {
       report(std::string(record.place), reason_of(aggregate.error()));
     } else if (!*aggregate) {
       print_event(record, record.partition_key, 0, record.data);
-    } else {
+    } else if (!dedup_ || seen_.is_new(record)) {
       uint64_t sub_sequence = 0;
       for (const kpl::UserRecord& user : (*aggregate)->records) {
         print_event(record, user.partition_key, sub_sequence++, user.data);
@@ -85,6 +93,8 @@ class Decoder {
   }
 
   const bool meta_;
+  const bool dedup_;
+  SeenRecords seen_;
   Output& out_;
   bool wants_more_ = true;
   int worst_ = app::kExitFine;
@@ -93,7 +103,7 @@ class Decoder {
 }  // namespace
 
 int decode(const Arguments& arguments, int in, Output& out) {
-  Decoder decoder(arguments.meta, out);
+  Decoder decoder(arguments, out);
   if (arguments.files.empty()) decoder.read(in, "stdin");
   for (const std::string& file : arguments.files) {
     if (!decoder.wants_more()) break;
@@ -103,7 +113,9 @@ int decode(const Arguments& arguments, int in, Output& out) {
       decoder.read_file(file);
     }
   }
-  return out.finish(decoder.exit_code());
+  const int code = out.finish(decoder.exit_code());
+  decoder.tell_repeats();
+  return code;
 }
 
 }  // namespace millrace::cli

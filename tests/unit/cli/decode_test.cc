@@ -97,6 +97,20 @@ TEST(Decode, PrintsMeta) {
   EXPECT_THAT(decoded(kA1, true).out, HasSubstr("\"sequence_number\":null,\"data\":{\"a\":1}}\n"));
 }
 
+TEST(Decode, LeavesOutWhatWasSentAgain) {
+  const std::string plain = line("not aggregated");
+  Arguments arguments;
+  arguments.dedup = true;
+  const auto run = [&](int in, Output& out) { return decode(arguments, in, out); };
+  const Captured got = captured(line(kA1) + line(kA2) + plain + line(kA1) + plain, run);
+  EXPECT_EQ(got.out, kA1Line + kA2Lines + "not aggregated\nnot aggregated\n");
+  EXPECT_EQ(got.exit_code, app::kExitFine);
+  EXPECT_THAT(got.complaints, HasSubstr("left out 1 records that were sent again"));
+  nlohmann::ordered_json other = entry(kA1);
+  other["PartitionKey"] = "another";
+  EXPECT_EQ(captured(line(kA1) + other.dump() + "\n", run).out, kA1Line + kA1Line);
+}
+
 TEST(Decode, TellsDamageAndPrintsTheOthers) {
   const Captured result =
       decoded(line(kA1) + line(kA12) + line(kA5) + "{\"Data\":\"!\"}\n" +
