@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the measuring scripts share: the build, the sink, the generator, the wait for every event."""
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+
+from waiting import until
+
+TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Spoiled(Exception):
+    """A run that must not become a figure."""
+
+
+def build(*programs):
+    """Builds these and millrace; returns the build directory."""
+    for command in (["cmake", "--preset", "release"],
+                    ["ninja", "-C", "build/release", "-j2", "millrace", *programs]):
+        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return os.path.join(TOP, "build", "release")
+
+
+class Sink:
+    def __init__(self, directory, *options):
+        self._process = subprocess.Popen([os.path.join(directory, "bench", "millrace-sink"),
+                                          *options], stdout=subprocess.PIPE, text=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise Spoiled("the sink does not start")
+        self.port = json.loads(line)["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def stats(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET", "/_stats")
+            return json.loads(connection.getresponse().read())
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads: proc(5), fields 14 and 15 of stat."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def generate(directory, port, *flags, **options):
+    """Runs millrace-load with these options; what it told."""
+    command = [os.path.join(directory, "bench", "millrace-load"), "--port", str(port), *flags]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Spoiled(f"the generator failed: {done.stderr.strip()} {done.stdout.strip()}")
+    return json.loads(done.stdout)
+
+
+def wait_for_all(millrace, sink, events):
+    """Flushes until the sink has every event, or until nothing more comes."""
+    progress = {"events": -1, "at": time.monotonic()}
+
+    def settled():
+        stats = sink.stats()
+        if stats["distinct"] >= events or stats["bad_requests"] > 0:
+            return stats
+        if stats["events"] != progress["events"]:
+            progress.update(events=stats["events"], at=time.monotonic())
+        if time.monotonic() - progress["at"] > 20:
+            raise Spoiled(f"events are missing: {stats}")
+        millrace.flush()
+        return None
+
+    stats = until(settled, "every event in the sink", seconds=600, pause=0.05)
+    # A second copy would still be on its way: let all of it arrive before the count is believed.
+    millrace.wait_idle()
+    stats = sink.stats()
+    if (stats["distinct"], stats["doubled"], stats["missing"]) != (events, 0, 0) \
+            or stats["bad_requests"] or stats["other_requests"]:
+        raise Spoiled(f"lost, doubled or damaged events: {stats}")
+    return stats
