@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/random.h>
-
 #include <array>
 #include <chrono>
 #include <msgpack.hpp>
@@ -10,6 +8,7 @@
 #include "app/exit_code.h"
 #include "base/chunk_id.h"
 #include "base/encoding.h"
+#include "base/random_bytes.h"
 #include "cli/commands.h"
 #include "cli/line_reader.h"
 #include "cli/send_connection.h"
@@ -34,8 +33,7 @@ EventTime now() {
 // What Fluentd uses: base64 of 16 bytes, the time in them first.
 std::string new_chunk_id() {
   std::array<uint64_t, 2> random{};
-  while (::getrandom(random.data(), sizeof random, 0) != sizeof random) {
-  }
+  random_bytes(random.data(), sizeof random);
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(since_1970()).count();
   return base64_encode(ChunkId::make(static_cast<uint64_t>(us), random).view());
 }

@@ -3,15 +3,14 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
+#include "base/random_bytes.h"
 #include "base/unique_fd.h"
 #include "io/real_file.h"
 
@@ -49,7 +48,11 @@ Result<std::unique_ptr<File>> RealFileSystem::open(const std::string& path, Open
   int flags = O_CLOEXEC | O_NOFOLLOW;
   flags |= mode == OpenMode::kRead ? O_RDONLY : O_RDWR;
   if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
-  UniqueFd fd(::open(path.c_str(), flags, kFileMode));
+  int opened = -1;
+  do {  // a network's file system may be interrupted
+    opened = ::open(path.c_str(), flags, kFileMode);
+  } while (opened < 0 && errno == EINTR);
+  UniqueFd fd(opened);
   if (!fd.valid()) return fail_errno(errno, path);
   return make_real_file(std::move(fd), path);
 }
@@ -123,15 +126,8 @@ uint64_t RealClock::wall_us() {
 }
 
 uint64_t RealRandom::next() {
-  char bytes[sizeof(uint64_t)];
-  for (size_t got = 0; got < sizeof bytes;) {
-    // Interrupted, or short, while the system's pool is not filled yet (getrandom(2)).
-    const ssize_t part = ::getrandom(bytes + got, sizeof bytes - got, 0);
-    CHECK(part >= 0 || errno == EINTR);
-    if (part > 0) got += static_cast<size_t>(part);
-  }
   uint64_t value = 0;
-  std::memcpy(&value, bytes, sizeof value);
+  random_bytes(&value, sizeof value);
   return value;
 }
 

@@ -108,7 +108,9 @@ def judge_records(endpoint, directory, shards, senders, abandoned=()):
 
 
 class KillLoop:
-    def __init__(self, options, directory):
+    """`environment` is added to that of millrace."""
+
+    def __init__(self, options, directory, environment=None):
         self._options = options
         self._random = random.Random(options.seed)
         self._directory = directory
@@ -117,7 +119,8 @@ class KillLoop:
         match = kinesis_match(self._endpoint.url, buffer={
             "flush_thread_count": options.flush_threads, "chunk_limit_size": "16k",
             "flush_interval": "100ms"})
-        self._millrace = Millrace(directory, [match], system={"workers": options.workers})
+        self._millrace = Millrace(directory, [match], system={"workers": options.workers},
+                                  environment=environment)
         self._senders = [
             NumberedSender(f"client{n}", f"app.kill{n}", window=8,
                            per_message=self._random.choice([5, 20, 50]),
@@ -149,16 +152,7 @@ class KillLoop:
         return self._verdict()
 
     def _cycle(self, number):
-        self._millrace.start()
-        before = self._acked_events()
-        load = Load(self._senders, self._millrace.port)
-        target = before + ACKED_EVENTS_MIN + self._random.randrange(3000)
-        until(lambda: self._acked_events() >= target or load.errors, "events acked", 60, 0.001)
-        if number % 2 == 0:
-            load.wait_ack()
-        else:
-            threading.Event().wait(self._random.random() * 0.2)  # the random moment, not a wait
-        self._millrace.kill()
+        load = self._live_and_die(number)
         killed = time.monotonic()
         load.join()
         near = killed - max(sender.last_ack for sender in self._senders) <= NEAR_ACK_SECONDS
@@ -171,6 +165,20 @@ class KillLoop:
                              for message in sender.doubtful)
         self._give_some_up()
         return True
+
+    def _live_and_die(self, number):
+        """One life under load, ended by a kill. Returns the load, whose clients notice."""
+        self._millrace.start()
+        before = self._acked_events()
+        load = Load(self._senders, self._millrace.port)
+        target = before + ACKED_EVENTS_MIN + self._random.randrange(3000)
+        until(lambda: self._acked_events() >= target or load.errors, "events acked", 60, 0.001)
+        if number % 2 == 0:
+            load.wait_ack()
+        else:
+            threading.Event().wait(self._random.random() * 0.2)  # the random moment, not a wait
+        self._millrace.kill()
+        return load
 
     def _acked_events(self):
         return sum(sender.acked_events for sender in self._senders)
@@ -234,6 +242,11 @@ class KillLoop:
                      for life, count in repeated_over.items() if count > in_flight_max]
         return problems
 
+    def shortcomings(self):
+        """What the loop wanted to do and did not."""
+        few = self.near_ack * 2 < self._options.cycles
+        return [f"only {self.near_ack} kills within 50 ms of an ack"] if few else []
+
     def summary(self, verdict):
         acked = self._acked_events()
         return (f"cycles {self._options.cycles}, acked {acked}, in doubt {self.in_doubt}, "
@@ -242,23 +255,26 @@ class KillLoop:
                 f"{self.near_ack}, weak cycles {self.weak}, seed {self._options.seed}")
 
 
-def run(arguments=()):
-    """Runs the loop; returns (summary, list of what is wrong)."""
-    parser = argparse.ArgumentParser(description="kill -9 under load, judged event by event")
+def options_parser(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2 ** 32))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--flush-threads", type=int, default=8)
     parser.add_argument("--keep", action="store_true", help="keep the files also when all is well")
+    return parser
+
+
+def run(arguments=(), parser=None, loop_class=KillLoop):
+    """Runs the loop; returns (summary, list of what is wrong)."""
+    parser = parser or options_parser("kill -9 under load, judged event by event")
     options = parser.parse_args(arguments)
     print(f"kill loop: seed {options.seed}", flush=True)
     directory = tempfile.mkdtemp(prefix="millrace-kill-")
-    loop = KillLoop(options, directory)
+    loop = loop_class(options, directory)
     try:
         verdict, problems = loop.run()
-        problems = verdict.problems() + problems
-        if loop.near_ack * 2 < options.cycles:
-            problems.append(f"only {loop.near_ack} kills within 50 ms of an ack")
+        problems = verdict.problems() + problems + loop.shortcomings()
         summary = loop.summary(verdict)
     except BaseException:
         print(f"kill loop: seed {options.seed}, files in {directory}", flush=True)
@@ -272,8 +288,7 @@ def run(arguments=()):
     return summary, problems
 
 
-def main():
-    summary, problems = run(sys.argv[1:])
+def tell(summary, problems):
     print(summary)
     for problem in problems:
         print(f"WRONG: {problem}")
@@ -281,4 +296,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tell(*run(sys.argv[1:]))

@@ -128,12 +128,12 @@ class Millrace:
 
     def wait_running(self, seconds=60):
         try:
-            until(self._is_running, "millrace serves", seconds)
+            until(self.is_running, "millrace serves", seconds)
         except NotReached:
             raise AssertionError(f"millrace does not serve; its log ends:\n{self.log()[-4000:]}") \
                 from None
 
-    def _is_running(self):
+    def is_running(self):
         if self._process.poll() is not None:
             raise AssertionError(f"millrace ended with {self._process.returncode}; its log ends:\n"
                                  f"{self.log()[-4000:]}")

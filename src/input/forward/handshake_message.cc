@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input/forward/handshake_message.h"
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <initializer_list>
 
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/encoding.h"
 #include "base/msgpack_token.h"
+#include "base/random_bytes.h"
 
 namespace millrace::input {
 namespace {
@@ -17,15 +15,6 @@ namespace {
 constexpr uint32_t kPingElements = 6;
 
 std::string_view view(const std::array<char, 16>& bytes) { return {bytes.data(), bytes.size()}; }
-
-void fill_random(std::array<char, 16>& bytes) {
-  // Up to 256 bytes are given whole, but for a signal before the source is ready (getrandom(2)).
-  ssize_t got = 0;
-  do {
-    got = ::getrandom(bytes.data(), bytes.size(), 0);
-  } while (got < 0 && errno == EINTR);
-  CHECK(got == static_cast<ssize_t>(bytes.size()));
-}
 
 void append_str(std::string& out, std::string_view text) {
   CHECK(text.size() <= 0xffff);
@@ -73,8 +62,8 @@ std::string sha512_hex(std::initializer_list<std::string_view> parts) {
 
 Challenge random_challenge() {
   Challenge challenge;
-  fill_random(challenge.nonce);
-  fill_random(challenge.salt);
+  random_bytes(challenge.nonce.data(), challenge.nonce.size());
+  random_bytes(challenge.salt.data(), challenge.salt.size());
   return challenge;
 }
 
