@@ -319,11 +319,11 @@ Result<> LogView::load(const ViewedChunk& chunk, LoadedChunk& out) const {
   auto read = chunk.found.sealed ? reader.read(to_queued(chunk.seq, chunk.found), out)
                                  : load_staged(reader, chunk, out);
   if (read && !out.damaged) return read;
-  if (chunk.finished && !read) {
+  if (chunk.finished) {
     return fail(ErrorKind::kNotFound,
                 "the chunk is finished, and not all of its frames are there any more");
   }
-  if (!chunk.finished && was_finished(chunk)) {
+  if (was_finished(chunk)) {
     return fail(ErrorKind::kNotFound,
                 "the chunk was finished or moved while it was read; look again");
   }
