@@ -100,6 +100,7 @@ int run(const Arguments& arguments) {
   }
   std::printf("seed %lu, workloads %lu, from %lu\n", counter["seed"], counter["workloads"],
               counter["next"]);
+  std::fflush(stdout);
   for (; counter["next"] < counter["workloads"]; counter.save()) {
     const uint64_t seed = counter["seed"] + counter["next"];
     uint64_t runs = 0;

@@ -53,7 +53,7 @@ class PositionDamage : public StoryTest {
 TEST_F(PositionDamage, F7ASuccessorCutAnywhereCostsNothingAndHelpsWhereItCan) {
   ASSERT_GT(lines(), 3U);
   // In the padding of the header one place is like another.
-  const auto step = [](uint64_t at) { return at > 200 && at < 4000 ? 500 : 11; };
+  const auto step = [](uint64_t at) -> uint64_t { return at > 200 && at < 4000 ? 500 : 11; };
   for (uint64_t bytes = 0; bytes <= text_.size(); bytes += step(bytes) * kSlower) {
     io::DiskState disk = golden_.disk();
     put(disk, next_, text_.substr(0, bytes));
