@@ -19,6 +19,17 @@ Result<std::string> read_whole(FileSystem& files, const std::string& path, uint6
   return text;
 }
 
+namespace {
+
+Result<> write_new(FileSystem& files, const std::string& path, std::string_view bytes) {
+  auto file = files.open(path, OpenMode::kCreate);
+  if (!file) return tl::unexpected(file.error());
+  if (auto written = (*file)->pwrite(bytes, 0); !written) return written;
+  return (*file)->fdatasync();
+}
+
+}  // namespace
+
 Result<> write_whole(FileSystem& files, const std::string& path, std::string_view bytes) {
   const std::string temporary = path + ".tmp";
   auto there = files.exists(temporary);
@@ -26,11 +37,10 @@ Result<> write_whole(FileSystem& files, const std::string& path, std::string_vie
   if (*there) {
     if (auto gone = files.unlink(temporary); !gone) return gone;
   }
-  auto file = files.open(temporary, OpenMode::kCreate);
-  if (!file) return tl::unexpected(file.error());
-  if (auto written = (*file)->pwrite(bytes, 0); !written) return written;
-  if (auto synced = (*file)->fdatasync(); !synced) return synced;
-  return files.rename(temporary, path);
+  auto written = write_new(files, temporary, bytes);
+  if (written) return files.rename(temporary, path);
+  (void)files.unlink(temporary);  // its blocks may be the disk's last
+  return written;
 }
 
 }  // namespace millrace::io

@@ -77,6 +77,8 @@ class FileSystem {
   virtual Result<> make_directories(const std::string& path) = 0;
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
+  /// Bytes that this process may still take on the disk of `path`, which must exist.
+  virtual Result<uint64_t> free_bytes(const std::string& path) = 0;
   /// Takes an exclusive lock on `path`, which is made if it is missing.
   /// kLocked when another holds it; the message then carries the text in the file.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
@@ -108,7 +110,7 @@ struct Io {
 Result<std::string> read_whole(FileSystem& files, const std::string& path, uint64_t size_max);
 
 /// Makes `path` a file with exactly these bytes: `<path>.tmp`, fdatasync, rename. Whole or not
-/// there; durable after sync_directory().
+/// there, and what could not be written is not left behind; durable after sync_directory().
 Result<> write_whole(FileSystem& files, const std::string& path, std::string_view bytes);
 
 }  // namespace millrace::io

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +26,11 @@ class RealFileLock : public FileLock {
   explicit RealFileLock(UniqueFd fd) : fd_(std::move(fd)) {}
 
   Result<> describe(std::string_view text) override {
-    if (::ftruncate(fd_.get(), 0) != 0 ||
-        ::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    // In this order, so that a full disk needs no block for it.
+    const ssize_t written = ::pwrite(fd_.get(), text.data(), text.size(), 0);
+    if (written >= 0 && static_cast<size_t>(written) < text.size()) errno = ENOSPC;
+    if (written != static_cast<ssize_t>(text.size()) ||
+        ::ftruncate(fd_.get(), static_cast<off_t>(text.size())) != 0) {
       return fail_errno(errno, "cannot write the lock file");
     }
     return {};
@@ -97,6 +101,12 @@ Result<bool> RealFileSystem::exists(const std::string& path) {
   if (::lstat(path.c_str(), &status) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   return fail_errno(errno, path);
+}
+
+Result<uint64_t> RealFileSystem::free_bytes(const std::string& path) {
+  struct statvfs status {};
+  if (::statvfs(path.c_str(), &status) != 0) return fail_errno(errno, path);
+  return uint64_t{status.f_bavail} * status.f_frsize;
 }
 
 Result<std::unique_ptr<FileLock>> RealFileSystem::lock(const std::string& path) {

@@ -21,6 +21,7 @@ class SimulatedFile : public File {
     for (const iovec& part : parts) {
       bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
     }
+    if (!system_.has_room(inode_, offset + bytes.size())) return fail_errno(EIO, "write");
     system_.about_to("write", path_, offset, bytes.size());
     const std::lock_guard lock(system_.mutex_);
     system_.disk_.write(inode_, bytes, offset);
@@ -185,6 +186,18 @@ Result<bool> SimulatedFileSystem::exists(const std::string& path) {
   return disk_.find(path) != nullptr || disk_.directories().contains(path);
 }
 
+Result<uint64_t> SimulatedFileSystem::free_bytes(const std::string&) {
+  const std::lock_guard lock(mutex_);
+  return capacity_ - std::min(capacity_, bytes_of_files());
+}
+
+bool SimulatedFileSystem::has_room(InodeId inode, uint64_t size) const {
+  const std::lock_guard lock(mutex_);
+  if (capacity_ == UINT64_MAX || reservations_only_) return true;
+  const uint64_t now = disk_.cache(inode).size();
+  return size <= now || bytes_of_files() + size - now <= capacity_;
+}
+
 Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (!locks_.insert(path).second) {
@@ -234,9 +247,10 @@ void SimulatedFileSystem::fail_syncs(int count) {
   syncs_to_fail_ = count;
 }
 
-void SimulatedFileSystem::set_capacity(uint64_t bytes) {
+void SimulatedFileSystem::set_capacity(uint64_t bytes, bool reservations_only) {
   const std::lock_guard lock(mutex_);
   capacity_ = bytes;
+  reservations_only_ = reservations_only;
 }
 
 void SimulatedFileSystem::set_reservation_max(std::string prefix, uint64_t bytes) {

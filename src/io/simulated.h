@@ -43,6 +43,7 @@ class SimulatedFileSystem : public FileSystem {
   Result<> make_directories(const std::string& path) override;
   Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
+  Result<uint64_t> free_bytes(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 
   /// Called before each operation that changes the disk, on the thread that does it. Set while
@@ -58,8 +59,9 @@ class SimulatedFileSystem : public FileSystem {
 
   /// The next `count` syncs of files fail with EIO, and leave the pages clean.
   void fail_syncs(int count);
-  /// Bytes that all files together may have; then ENOSPC.
-  void set_capacity(uint64_t bytes);
+  /// Bytes that all files together may have; then ENOSPC and, unless only reservations count, EIO
+  /// from a write that makes a file larger (real.h).
+  void set_capacity(uint64_t bytes, bool reservations_only = false);
   /// Bytes that one file whose name begins with `prefix` may reserve; then ENOSPC. Makes small
   /// logs.
   void set_reservation_max(std::string prefix, uint64_t bytes);
@@ -75,12 +77,14 @@ class SimulatedFileSystem : public FileSystem {
 
   void about_to(const char* name, const std::string& path, uint64_t offset = 0, uint64_t bytes = 0);
   uint64_t bytes_of_files() const;  // mutex held
+  bool has_room(InodeId inode, uint64_t size) const;
 
   std::function<void(const DiskOperation&)> watcher_;
   mutable std::mutex mutex_;  // guards all below
   DiskState disk_;
   std::set<std::string> locks_;
   uint64_t capacity_ = UINT64_MAX;
+  bool reservations_only_ = false;
   std::string small_prefix_;
   uint64_t small_bytes_ = UINT64_MAX;
   uint64_t syncs_ = 0;

@@ -41,6 +41,7 @@ class ReadOnlyFiles : public io::FileSystem {
     return files_.list(path);
   }
   Result<bool> exists(const std::string& path) override { return files_.exists(path); }
+  Result<uint64_t> free_bytes(const std::string& path) override { return files_.free_bytes(path); }
   Result<std::unique_ptr<io::FileLock>> lock(const std::string&) override { return refuse(); }
 
   std::function<void()> meanwhile;

@@ -53,6 +53,7 @@ class FailingFiles : public io::FileSystem {
     return files_.list(path);
   }
   Result<bool> exists(const std::string& path) override { return files_.exists(path); }
+  Result<uint64_t> free_bytes(const std::string& path) override { return files_.free_bytes(path); }
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
     return files_.lock(path);
   }
