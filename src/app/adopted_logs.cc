@@ -96,6 +96,7 @@ void AdoptedLogs::start(const std::vector<std::unique_ptr<flush::Outlet>>& outle
                         buffer::Housekeeping& housekeeping, buffer::CommitThread& commits) {
   for (Adopted& adopted : logs_) {
     housekeeping.add(*adopted.log, commits);
+    if (adopted.log->starting()) adopted.log->submit(commits);
     if (adopted.output >= outlets.size()) continue;
     adopted.pool = std::make_unique<flush::FlushPool>(io_, *adopted.log, *outlets[adopted.output],
                                                       1, registry_);
@@ -106,7 +107,7 @@ bool AdoptedLogs::is_done(const Adopted& adopted) const {
   if (io_.clock.running_ms() - opened_ms_ < config_.system.dedup_window_ms) return false;
   const buffer::LogStatus now = adopted.log->status();
   return now.queue.queued + now.queue.dead_letters + now.queue.in_flight == 0 &&
-         now.unfinished_bytes == 0;
+         now.unfinished_bytes == 0 && !adopted.log->starting();
 }
 
 void AdoptedLogs::tend(buffer::Housekeeping& housekeeping) {

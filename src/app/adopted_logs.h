@@ -32,7 +32,8 @@ class AdoptedLogs {
   std::vector<std::string> directories() const;
   /// Locks and recovers them, before anything is delivered.
   Result<> open(const std::atomic<bool>& interrupted);
-  /// `commits`: of any worker; nothing is ever committed.
+  /// `commits`: of any worker, before its loop runs; it commits only what a start left to it for
+  /// want of space.
   void start(const std::vector<std::unique_ptr<flush::Outlet>>& outlets,
              buffer::Housekeeping& housekeeping, buffer::CommitThread& commits);
   /// Removes what is done.

@@ -131,7 +131,9 @@ Result<> App::lock_root() {
     return tl::unexpected(error);
   }
   root_lock_ = std::move(*lock);
-  return root_lock_->describe("pid " + std::to_string(::getpid()));
+  auto described = root_lock_->describe("pid " + std::to_string(::getpid()));
+  // The text is for people; a full disk has no room for it.
+  return !described && described.error().kind == ErrorKind::kNoSpace ? Result<>() : described;
 }
 
 Result<> App::make_outputs() {

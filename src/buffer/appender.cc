@@ -16,6 +16,13 @@ constexpr uint64_t kFullDenominator = 100;
 // A dead letter's chunk is under no stage key that a target can have.
 constexpr const char* kDeadLetterKey = "\x01 dead letter";
 
+// Of the SEAL of a chunk with one more DATA frame, which may be open.
+uint64_t seal_debt_of(const StagedChunk& chunk) {
+  return round_up(kGroupHeaderBytes + kFrameHeaderBytes +
+                      seal_payload_bytes(chunk.open_bytes.size(), chunk.frame_lsns.size() + 1),
+                  kBlockBytes);
+}
+
 }  // namespace
 
 Appender::Appender(io::Io io, BlockPool& pool, LogCrc crc, uint32_t epoch, uint64_t start_lsn)
@@ -33,6 +40,7 @@ void Appender::begin(uint64_t request_id, const std::optional<RequestKey>& reque
   request_key_ = request_key;
   staged_bytes_before_ = staged_bytes_;
   staged_frames_before_ = staged_frames_;
+  seal_debt_before_ = seal_debt_;
 }
 
 void Appender::begin_group(GroupType type, std::string_view key) {
@@ -116,6 +124,7 @@ StagedChunk& Appender::open_chunk(const StageTarget& target) {
   chunk->seal_each_request = target.profile->seal_each_request;
   chunk->chunk_crc = crc_.seed;
   writer_.put_frame(*chunk, FrameKind::kOpen, 0, chunk->open_bytes);
+  renew_seal_debt(*chunk);
   std::string key(target.stage_key);
   chunk->stage_key = key;
   opened_.push_back(key);
@@ -190,6 +199,8 @@ void Appender::seal(const std::string& stage_key, SealReason reason) {
                                        .dead_reason = chunk.dead_reason,
                                        .shares = chunk.shares});
   staged_bytes_ -= chunk.body_bytes;
+  CHECK(seal_debt_ >= chunk.seal_debt);
+  seal_debt_ -= chunk.seal_debt;
   staged_frames_ -= std::min<uint64_t>(staged_frames_, chunk.frame_lsns.size());
   taken_.push_back(Taken{stage_key, std::move(found->second)});
   staged_.erase(found);
@@ -208,7 +219,15 @@ void Appender::end_group() {
   staged_frames_ += writer_.frames();
   for (const std::string& key : opened_) {
     const auto found = staged_.find(key);
-    if (found != staged_.end()) found->second->fresh = false;
+    if (found == staged_.end()) continue;
+    found->second->fresh = false;
+    renew_seal_debt(*found->second);
+  }
+  for (const Undo& undo : undo_) {
+    const bool sealed = std::any_of(taken_.begin(), taken_.end(), [&](const Taken& taken) {
+      return taken.chunk.get() == undo.chunk;
+    });
+    if (!sealed) renew_seal_debt(*undo.chunk);
   }
   undo_.clear();
   opened_.clear();
@@ -236,6 +255,7 @@ void Appender::abort() {
   }
   staged_bytes_ = staged_bytes_before_;
   staged_frames_ = staged_frames_before_;
+  seal_debt_ = seal_debt_before_;
   undo_.clear();
   opened_.clear();
   taken_.clear();
@@ -303,6 +323,30 @@ void Appender::put_pad() {
   begin_group(GroupType::kPad, {});
   end_group();
   batch_->ends_with_pad = true;
+}
+
+void Appender::renew_seal_debt(StagedChunk& chunk) {
+  const uint64_t debt = seal_debt_of(chunk);
+  CHECK(debt >= chunk.seal_debt);  // frames only come
+  seal_debt_ += debt - chunk.seal_debt;
+  chunk.seal_debt = debt;
+}
+
+uint64_t Appender::seal_debt() const {
+  uint64_t debt = kBlockBytes + seal_debt_;
+  for (const Undo& undo : undo_) debt += seal_debt_of(*undo.chunk) - undo.chunk->seal_debt;
+  for (size_t i = 0; i < opened_.size(); ++i) {
+    const auto found =
+        i > 0 && opened_[i] == opened_[i - 1] ? staged_.end() : staged_.find(opened_[i]);
+    if (found != staged_.end()) debt += seal_debt_of(*found->second) - found->second->seal_debt;
+  }
+  return debt;
+}
+
+uint64_t Appender::count_seal_debt() const {
+  uint64_t debt = kBlockBytes;
+  for (const auto& [key, chunk] : staged_) debt += seal_debt_of(*chunk);
+  return debt;
 }
 
 // Limits: staged chunks, and the memory of their frame lists (8 bytes a frame).

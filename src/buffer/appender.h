@@ -72,6 +72,15 @@ class Appender {
   /// Chunks sealed in the open batch: no longer staged, not yet queued.
   uint64_t sealing_chunks() const { return batch_ == nullptr ? 0 : batch_->sealed.size(); }
   uint64_t open_batch_bytes() const { return batch_ == nullptr ? 0 : batch_->bytes(); }
+  /// Where the open batch begins, or will.
+  uint64_t batch_begin_lsn() const {
+    return batch_ == nullptr ? next_start_lsn_ : batch_->start_lsn();
+  }
+  /// Bytes that the SEALs of all staged chunks take at most, each in a commit of its own, and one
+  /// block; the open request included.
+  uint64_t seal_debt() const;
+  /// The same, counted anew; outside requests.
+  uint64_t count_seal_debt() const;
 
  private:
   struct Undo {
@@ -96,6 +105,7 @@ class Appender {
   void end_group();
   size_t seal_where(SealReason reason, const std::function<bool(const StagedChunk&)>& chosen);
   void keep_stage_bounded();
+  void renew_seal_debt(StagedChunk& chunk);
 
   io::Io io_;
   BlockPool& pool_;
@@ -108,12 +118,14 @@ class Appender {
   std::map<std::string, std::unique_ptr<StagedChunk>, std::less<>> staged_;
   uint64_t staged_bytes_ = 0;
   uint64_t staged_frames_ = 0;  // never less than the entries of all frame lists
+  uint64_t seal_debt_ = 0;      // sum over the staged chunks
 
   // Of the open request.
   uint64_t request_id_ = 0;
   std::optional<RequestKey> request_key_;
   uint64_t staged_bytes_before_ = 0;
   uint64_t staged_frames_before_ = 0;
+  uint64_t seal_debt_before_ = 0;
   std::vector<Undo> undo_;           // chunks it touched and did not open
   std::vector<std::string> opened_;  // stage keys of chunks it opened
   std::vector<Taken> taken_;

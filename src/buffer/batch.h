@@ -77,6 +77,7 @@ class Batch {
   std::vector<RequestKey> keys;      // of those requests that have one
   std::vector<QueuedChunk> sealed;   // chunks whose SEAL is in it
   std::vector<ChunkMove> moves;      // laid out in it, never within a request
+  std::vector<Share> pinned;         // live bytes that keep segments until it is durable
   uint64_t frame_bytes = 0;          // DATA, SEAL with headers and padding: live once durable
   uint64_t body_bytes = 0;
   uint64_t records = 0;

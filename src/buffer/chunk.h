@@ -60,6 +60,7 @@ struct StagedChunk {
   uint32_t chunk_crc = 0;            // over the header CRCs so far
   std::vector<uint64_t> frame_lsns;  // DATA frames by frame_no - 1
   std::vector<Share> shares;         // by commit
+  uint64_t seal_debt = 0;            // bytes that are kept free for its SEAL
 };
 
 /// Why a chunk that was meant to be delivered is put into dead/ instead.

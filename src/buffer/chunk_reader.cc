@@ -122,6 +122,7 @@ Result<> ChunkReader::read(const QueuedChunk& chunk, LoadedChunk& out) {
   if (chunk.older_seal_lsn == kNoLsn || (read && !out.damaged)) return read;
   LoadedChunk older;
   if (!read_at(chunk.older_seal_lsn, chunk, older) || older.damaged) return read;
+  older.damaged_at = std::move(out.damaged_at);
   out = std::move(older);
   return {};
 }
@@ -129,7 +130,9 @@ Result<> ChunkReader::read(const QueuedChunk& chunk, LoadedChunk& out) {
 Result<> ChunkReader::read_at(uint64_t seal_lsn, const QueuedChunk& chunk, LoadedChunk& out) {
   out.seal = SealPayload{};
   out.bytes.clear();
+  out.damaged_at.clear();
   auto seal = read_seal(chunk.seq, seal_lsn, out.seal);
+  if (!seal && seal.error().kind == ErrorKind::kCorrupt) out.damaged_at = {seal_lsn};
   if (!seal) return tl::unexpected(seal.error());
   return read_listed(chunk, out);
 }
@@ -137,6 +140,7 @@ Result<> ChunkReader::read_at(uint64_t seal_lsn, const QueuedChunk& chunk, Loade
 Result<> ChunkReader::read_listed(const QueuedChunk& chunk, LoadedChunk& out) {
   out.records = out.missing_records = out.missing_bytes = 0;
   out.damaged = false;
+  out.damaged_at.clear();
   const OpenPayload& open = out.seal.open;
   out.bytes.reserve(open.head.size() + std::min(out.seal.body_bytes, kReserveBytesMax) +
                     sizeof(Md5Bytes));
@@ -172,6 +176,7 @@ Result<> ChunkReader::read_body(LoadedChunk& out, uint64_t chunk_seq) {
     }
     if (!good) {
       out.damaged = true;
+      if (seal.frame_lsns[i] != kNoLsn) out.damaged_at.push_back(seal.frame_lsns[i]);
       pending_good = false;
       continue;
     }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "buffer/chunk.h"
 #include "buffer/segment_set.h"
@@ -25,6 +26,7 @@ struct LoadedChunk {
   bool damaged = false;
   uint64_t missing_records = 0;
   uint64_t missing_bytes = 0;
+  std::vector<uint64_t> damaged_at;  // lsns of frames that are there and do not hold
 };
 
 class ChunkReader {

@@ -37,6 +37,9 @@ void CommitThread::stop() {
     wake_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
+  jobs_.clear();
+  waiting_.clear();
+  completions_.clear();
 }
 
 void CommitThread::run() {

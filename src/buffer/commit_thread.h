@@ -43,7 +43,7 @@ class CommitThread {
   std::vector<Completion> take_completions();
   /// What waits is tried again.
   void retry_waiting();
-  /// Ends the thread after the batch in hand; what waits is never written.
+  /// Ends the thread after the batch in hand; what waits is never written, what is done is dropped.
   void stop();
 
  private:

@@ -14,7 +14,10 @@ constexpr auto kRoundEvery = std::chrono::milliseconds(200);
 
 Housekeeping::~Housekeeping() { stop(); }
 
-void Housekeeping::add(Log& log, CommitThread& commits) { wards_.push_back(Ward{&log, &commits}); }
+void Housekeeping::add(Log& log, CommitThread& commits) {
+  wards_.push_back(Ward{&log, &commits});
+  log.on_need([this] { wake(); });
+}
 
 void Housekeeping::start() {
   thread_ = std::thread([this] { run(); });

@@ -45,7 +45,9 @@ Result<std::unique_ptr<Log>> Log::open(io::Io io, LogSettings settings, BlockPoo
   }
   auto lock = io.files.lock(settings.directory + "/LOCK");
   if (!lock) return tl::unexpected(lock.error());
-  if (auto described = (*lock)->describe(lock_text(io.clock)); !described) {
+  // The text is for people; a full disk has no room for it.
+  auto described = (*lock)->describe(lock_text(io.clock));
+  if (!described && described.error().kind != ErrorKind::kNoSpace) {
     return tl::unexpected(described.error());
   }
   std::unique_ptr<Log> log(new Log(io, std::move(settings), pool, registry, std::move(*lock)));
@@ -72,8 +74,7 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
       std::make_unique<SideFileSet>(io_, settings_.directory, recovered->header.uuid,
                                     settings_.keys == nullptr ? 0 : settings_.keys->window_ms(),
                                     std::move(recovered->side_files));
-  appender_ =
-      std::make_unique<Appender>(io_, pool, crc_, recovered->header.epoch, recovered->durable_end);
+  appender_ = std::make_unique<Appender>(io_, pool, crc_, recovered->epoch, recovered->next_lsn);
   writer_ = std::make_unique<LogWriter>(io_, settings_.directory, recovered->header,
                                         std::move(recovered->active), recovered->capacity,
                                         recovered->durable_end, segments_, spares_, commit_cells_);
@@ -86,6 +87,7 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   }
   unfinished_bytes_ = bytes;
   last_commit_ms_ = io_.clock.running_ms();
+  if (recovered->unwritten != nullptr) wait_for_space(*recovered);
   const ChunkQueue::Counts counts = queue_.counts();
   log::info("buffer", "buffer opened",
             {{"directory", settings_.directory},
@@ -95,18 +97,58 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   return {};
 }
 
-Room Log::room(uint64_t bytes) const {
+// What the start has to write is the first commit. The writer tries it as after a failed one, every
+// second.
+void Log::wait_for_space(Recovered& recovered) {
+  unwritten_ = std::move(recovered.unwritten);
+  for (const QueuedChunk& chunk : unwritten_->sealed) unfinished_bytes_ += chunk.body_bytes;
+  committing_seals_ = unwritten_->sealed.size();
+  committing_bytes_ = unwritten_->bytes();
+  committing_lsn_ = unwritten_->start_lsn();
+  starting_ = refusing_ = true;
+  disk_failed(recovered.refusal);
+  publish_counts();
+  log::error("buffer",
+             "the disk is full: nothing is stored or acked until there is room; what was proved "
+             "durable is delivered",
+             {{"output", settings_.output_id},
+              {"worker", settings_.worker_id},
+              {"error", recovered.refusal.message}});
+}
+
+Room Log::room(uint64_t bytes) {
   if (refusing_) return Room::kRefusing;
   const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
-  // A commit that waits for a spare: what comes now would only pile up in memory.
-  if (spare_missing_ && commit_under_way_) return Room::kFull;
   const uint64_t unfinished = queue_.queued() + appender_->staged_chunks();
   if (position_->free_slots() <= unfinished + segments_.count() + 256) return Room::kFull;
-  return Room::kYes;
+  const bool leaves = spares_.leaves_reserve(laid_out(bytes), appender_->seal_debt());
+  return leaves ? Room::kYes : short_of_space();
+}
+
+Room Log::room_for_open_request() {
+  const bool leaves = spares_.leaves_reserve(laid_out(0), appender_->seal_debt());
+  return leaves ? Room::kYes : short_of_space();
+}
+
+Room Log::short_of_space() const {
+  if (spare_missing_) return Room::kDiskFull;
+  if (need_) need_();
+  return Room::kNotYet;
+}
+
+SpareSlot::Laid Log::laid_out(uint64_t more_bytes) const {
+  const uint64_t open_begin = appender_->batch_begin_lsn();
+  return SpareSlot::Laid{.closed_begin = commit_under_way_ ? committing_lsn_ : open_begin,
+                         .open_begin = open_begin,
+                         .open_end = open_begin + appender_->open_batch_bytes() + more_bytes};
 }
 
 std::unique_ptr<Batch> Log::next_commit() {
+  if (unwritten_ != nullptr) {
+    commit_under_way_ = true;
+    return std::move(unwritten_);
+  }
   if (commit_under_way_) return nullptr;
   if (moves_.attend()) put_moves();
   if (!appender_->has_batch()) return nullptr;
@@ -114,7 +156,9 @@ std::unique_ptr<Batch> Log::next_commit() {
   unfinished_bytes_ += batch->body_bytes;
   committing_seals_ = batch->sealed.size();
   committing_bytes_ = batch->bytes();
+  committing_lsn_ = batch->start_lsn();
   commit_under_way_ = true;
+  seal_debt_ = appender_->seal_debt();
   return batch;
 }
 
@@ -134,16 +178,18 @@ void Log::completed(const Batch& batch) {
   last_commit_ms_ = io_.clock.running_ms();
   proved_ = batch.ends_with_pad;
   publish_counts();
+  starting_ = false;
 }
 
 bool Log::wants_pad() const {
   return !proved_ && !commit_under_way_ && !appender_->has_batch() &&
-         io_.clock.running_ms() - last_commit_ms_ >= kPadAfterMs;
+         io_.clock.running_ms() - last_commit_ms_ >= kPadAfterMs &&
+         spares_.leaves_seals(laid_out(kBlockBytes), appender_->seal_debt());
 }
 
-void Log::when_room(std::function<void()> wake) {
-  clients_waited_ms_ = io_.clock.running_ms();
-  if (!clients_wait_.exchange(true) && !refusing_) {
+void Log::when_room(Room room, std::function<void()> wake) {
+  if (room != Room::kNotYet) clients_waited_ms_ = io_.clock.running_ms();
+  if (room != Room::kNotYet && !clients_wait_.exchange(true) && room == Room::kFull) {
     log::warn("buffer", "the buffer is full; clients wait until chunks are delivered",
               {{"output", settings_.output_id},
                {"worker", settings_.worker_id},
@@ -157,6 +203,7 @@ void Log::when_room(std::function<void()> wake) {
 void Log::publish_counts() {
   staged_chunks_ = appender_->staged_chunks() + appender_->sealing_chunks() + committing_seals_;
   staged_bytes_ = appender_->staged_bytes();
+  seal_debt_ = appender_->seal_debt();
   if (clients_wait_ && io_.clock.running_ms() - clients_waited_ms_ >= kFullForMs) {
     clients_wait_ = false;
   }

@@ -37,7 +37,10 @@ struct LogSettings {
 
 enum class Room {
   kYes,
-  kFull,      // total_limit_bytes is reached, or the disk has no room for a spare
+  kNotYet,    // the next segment is being made; nothing is wrong
+  kFull,      // total_limit_bytes is reached
+  kDiskFull,  // what is left is for the SEALs of staged chunks, and the disk has no room for a
+              // spare
   kRefusing,  // the disk refuses commits; it is tried again every few seconds
 };
 
@@ -65,7 +68,9 @@ class Log : public CommitTarget {
 
   const LogSettings& settings() const { return settings_; }
   // --- Loop thread.
-  Room room(uint64_t bytes) const;
+  Room room(uint64_t bytes);
+  /// The same for the request that is laid out, before it ends: the rest may be needed for SEALs.
+  Room room_for_open_request();
   Appender& appender() { return *appender_; }
   const Appender& appender() const { return *appender_; }
   /// The open batch, to be committed; then completed() follows. Null: there is none, or another of
@@ -76,12 +81,16 @@ class Log : public CommitTarget {
   /// The batch came back durable. Frees its memory when it goes.
   void completed(const Batch& batch);
   bool commit_under_way() const { return commit_under_way_; }
+  /// The disk had no room for what the start has to write: nothing is stored before that is
+  /// durable, and no client waits for it. Any thread.
+  bool starting() const { return starting_; }
   /// Bytes in memory that wait for a refusing log.
   uint64_t stuck_bytes() const;
   /// True if a second has passed since the last commit and that one is not proved by a PAD.
   bool wants_pad() const;
-  /// Somebody has to wait for room. Once: `wake` is called (on any thread) when it may have come.
-  void when_room(std::function<void()> wake);
+  /// Somebody has to wait, for room() said so. Once: `wake` is called (on any thread) when it may
+  /// have come.
+  void when_room(Room room, std::function<void()> wake);
   void publish_counts();  // for status(); after each commit, and a few times a second
 
   // --- Commit thread.
@@ -91,6 +100,9 @@ class Log : public CommitTarget {
   ChunkQueue& queue() { return queue_; }
   const SegmentSet& segments() const { return segments_; }
   ChunkReader make_reader() const;
+  /// What of a chunk did not hold though it was read twice: its segments are kept in corrupt/ when
+  /// they are done.
+  void note_damage(const LoadedChunk& loaded);
   /// The outcome of a chunk in hand is known: writes its line, frees what it held.
   void finish(const QueuedChunk& chunk, Finish outcome);
   /// Remembers the attempts of a chunk on disk, at most once a minute.
@@ -99,10 +111,14 @@ class Log : public CommitTarget {
   void note_delivery(const std::string& error);
   /// Drops the oldest queued chunk that nobody holds. False if there is none.
   bool drop_oldest();
+  /// Drops the oldest chunks until a segment can be removed, unless one can be already.
+  void drop_for_disk();
 
   // --- Housekeeping thread: one round of everything that is due. True if a commit that waits
   // may be tried again.
   bool tend();
+  /// `wake` asks for a round soon; any thread. Before anything is stored.
+  void on_need(std::function<void()> wake) { need_ = std::move(wake); }
 
   // --- Any thread.
   LogStatus status() const;
@@ -114,6 +130,7 @@ class Log : public CommitTarget {
   Result<> recover(BlockPool& pool, const std::atomic<bool>& interrupted);
   void put_moves();
   uint64_t move_room() const;
+  void wait_for_space(Recovered& recovered);
   void durable_now(Batch& batch);
   void moves_durable(Batch& batch);
   void moves_refused(Batch& batch);
@@ -122,7 +139,11 @@ class Log : public CommitTarget {
   void disk_failed(const Error& error);
   bool degraded() const;
   void wake_waiting();
+  SpareSlot::Laid laid_out(uint64_t more_bytes) const;
+  Room short_of_space() const;
+  void drop(const QueuedChunk& chunk);
   void tend_spare();
+  Result<> make_or_grow_spare(uint64_t wanted);
   void tend_left_segments();
   bool finish_segment(const Segment& segment);
   void write_side_file(const Segment& segment, bool last_chance);
@@ -153,9 +174,11 @@ class Log : public CommitTarget {
   MoveSlot moves_;
 
   // Loop thread.
+  std::unique_ptr<Batch> unwritten_;  // of the start, until it is submitted
   bool commit_under_way_ = false;
   size_t committing_seals_ = 0;     // chunks whose SEAL is in the commit under way
   uint64_t committing_bytes_ = 0;   // of the batch that is under way
+  uint64_t committing_lsn_ = 0;     // where that begins
   uint64_t clients_waited_ms_ = 0;  // when somebody last waited for room
   bool proved_ = true;
   uint64_t last_commit_ms_ = 0;
@@ -169,12 +192,15 @@ class Log : public CommitTarget {
   uint64_t spare_retry_ms_ = 0;
   uint64_t moves_not_before_ms_ = 0;
   bool moves_want_spare_ = false;
-  std::string emptied_;  // name of the segment that was last said to be
+  std::string emptied_;       // name of the segment that was last said to be
+  bool removed_now_ = false;  // in this round, so there may be space for a spare
   LoadedChunk loaded_;
 
   std::atomic<uint64_t> unfinished_bytes_{0};
   std::atomic<size_t> staged_chunks_{0};
   std::atomic<uint64_t> staged_bytes_{0};
+  std::atomic<uint64_t> seal_debt_{0};
+  std::atomic<bool> starting_{false};
   std::atomic<bool> refusing_{false};
   std::atomic<bool> position_failing_{false};
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
@@ -184,6 +210,7 @@ class Log : public CommitTarget {
   mutable std::mutex mutex_;                 // guards the two below
   std::string last_error_;
   std::function<void()> wake_;
+  std::function<void()> need_;  // set once
 };
 
 }  // namespace millrace::buffer

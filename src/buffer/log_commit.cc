@@ -21,6 +21,10 @@ LogWriter::Outcome Log::commit(Batch& batch) {
     moves_refused(batch);
   }
   tell_commit(outcome);
+  const bool wants_spare =
+      outcome == LogWriter::Outcome::kNoSpare ||
+      (outcome == LogWriter::Outcome::kDurable && writer_->wants_spare(seal_debt_));
+  if (wants_spare && need_ && !spare_missing_ && !spares_.filled()) need_();
   return outcome;
 }
 
@@ -31,6 +35,8 @@ void Log::durable_now(Batch& batch) {
     queue_.add(std::move(chunk));
   }
   batch.sealed.clear();
+  segments_.release(batch.pinned);
+  batch.pinned.clear();
   moves_durable(batch);
   if (settings_.keys == nullptr) return;
   for (const RequestKey& key : batch.keys) {
@@ -75,6 +81,18 @@ void Log::tell_position(const Result<>& done) {
                {{"output", settings_.output_id},
                 {"worker", settings_.worker_id},
                 {"error", done.error().message}});
+  }
+}
+
+void Log::note_damage(const LoadedChunk& loaded) {
+  for (const uint64_t lsn : loaded.damaged_at) {
+    const std::optional<std::string> name = segments_.mark_damaged(lsn);
+    if (!name) continue;
+    log::error("buffer", "a segment does not hold at a delivery; it is kept in corrupt/ when done",
+               {{"output", settings_.output_id},
+                {"directory", settings_.directory},
+                {"file", *name},
+                {"lsn", lsn}});
   }
 }
 

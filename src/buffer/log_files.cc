@@ -9,8 +9,8 @@
 namespace millrace::buffer {
 namespace {
 
-constexpr uint64_t kPositionFileBytesMax = 1ULL << 30;
 constexpr size_t kInvalidSlotsTold = 1000;
+constexpr uint64_t kDiskMinFreeBytes = 1ULL << 30;
 constexpr const char* kPositionNames[] = {"chunks.pos", "chunks.pos.next"};
 constexpr char kZeros[kPositionLineBytes] = {};
 constexpr std::string_view kFreeSlot(kZeros, kPositionLineBytes);
@@ -229,7 +229,7 @@ void set_ends(std::vector<Segment>& segments) {
   }
 }
 
-// Tells each stray and moves it to corrupt/.
+// Tells each stray and moves it to corrupt/. On a disk without room for that it stays where it is.
 Result<> move_strays(io::FileSystem& files, const std::string& directory, const LogFiles& found,
                      metrics::Cells& cells) {
   for (const StraySegment& stray : found.strays) {
@@ -241,7 +241,8 @@ Result<> move_strays(io::FileSystem& files, const std::string& directory, const 
     if (stray.kind == StraySegment::Kind::kNoPlace) {
       cells.add(metrics::Metric::kCorruptBytes, stray.file_bytes);
     }
-    if (auto moved = move_aside(files, directory, stray.name); !moved) return moved;
+    auto moved = move_aside(files, directory, stray.name);
+    if (!moved && moved.error().kind != ErrorKind::kNoSpace) return moved;
   }
   return {};
 }
@@ -293,6 +294,11 @@ Result<std::vector<FoundSegment>> read_headers(io::FileSystem& files, const std:
 }
 
 }  // namespace
+
+bool may_set_aside(io::FileSystem& files, const std::string& directory) {
+  const auto free = files.free_bytes(directory);
+  return free && *free >= kDiskMinFreeBytes;
+}
 
 Result<LogFiles> look(io::FileSystem& files, const std::string& directory) {
   LogFiles found;

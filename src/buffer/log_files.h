@@ -64,6 +64,9 @@ struct LogFiles {
 /// vanish meanwhile are passed over; lines are read last, so they know of every segment's removal.
 Result<LogFiles> look(io::FileSystem& files, const std::string& directory);
 
+/// True if the disk has so much room that what failed its checks may be kept in corrupt/.
+bool may_set_aside(io::FileSystem& files, const std::string& directory);
+
 /// look(), and puts the directory in order. With an error nothing was touched, or can be again.
 Result<LogFiles> survey(io::FileSystem& files, const std::string& directory, metrics::Cells& cells);
 

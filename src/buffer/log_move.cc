@@ -58,19 +58,20 @@ void Log::put_moves() {
     appender_->seal_within(range->from_lsn, range->to_lsn, SealReason::kReclaim);
   }
   if (refusing_) return;
-  const uint64_t used = appender_->open_batch_bytes() + kBlockBytes;
-  const uint64_t room = move_room();
-  const uint64_t left = room - std::min(room, used);
+  const uint64_t room = spares_.room_beside_seals(laid_out(0), appender_->seal_debt());
+  const uint64_t left = room - std::min(room, kBlockBytes);
   for (ChunkMove& move : moves_.take(left, appender_->has_batch(), io_.clock.running_ms())) {
     move_under_way_ = true;
     appender_->put_move(std::move(move));
   }
 }
 
-// Bytes of a commit that has its room already: no move makes one wait for space.
+// Bytes of a commit that has its room already: no move makes one wait for space, nor takes what the
+// SEALs of staged chunks need.
 uint64_t Log::move_room() const {
   const uint64_t spare = spares_.disk_bytes();
-  return std::max(writer_->room(), spare - std::min(spare, kSegmentHeaderBytes));
+  const uint64_t room = std::max(writer_->room(), spare - std::min(spare, kSegmentHeaderBytes));
+  return room - std::min<uint64_t>(room, seal_debt_);
 }
 
 // Commit thread. From here on the new copies are the ones that count.

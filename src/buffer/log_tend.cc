@@ -2,6 +2,9 @@
 // What housekeeping does for a log, in the order of a round. A step that fails is tried again in
 // the next round and never holds up another log.
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "buffer/dead_letters.h"
@@ -40,30 +43,50 @@ bool Log::tend() {
   tend_position();
   tend_dead_letters();
   tend_removals();
+  if (std::exchange(removed_now_, false) && spare_missing_) {
+    spare_retry_ms_ = 0;
+    tend_spare();
+  }
+  if (spare_missing_) spares_.forget_wanted();
   tend_moves();
   tend_gauges();
   return spares_.filled() || refusing_;
 }
 
+// While the log refuses, a fail-over makes its own segment: what is left of the disk is for that.
 void Log::tend_spare() {
+  if (refusing_) return;
   const uint64_t wanted = spares_.wanted();
-  const bool needed = wanted > 0 || writer_->wants_spare();
-  if (spares_.filled() || !(needed || moves_want_spare_)) return;
+  const bool needed = wanted > 0 || (!spares_.filled() && writer_->wants_spare(seal_debt_));
+  if (!needed && spare_missing_.exchange(false)) wake_waiting();
+  if (!needed && (spares_.filled() || !moves_want_spare_)) return;
   const uint64_t now = io_.clock.running_ms();
   if (now < spare_retry_ms_) return;
-  auto spare = make_spare(io_.files, settings_.directory, ++spare_number_, writer_->next_capacity(),
-                          std::max(wanted, kLeastSegmentBytes));
-  if (!spare) {
+  if (auto made = make_or_grow_spare(wanted); !made) {
     spare_retry_ms_ = now + kSpareRetryMs;
     if (!needed) return;  // nothing is stored less for it
-    spare_missing_ = true;
-    if (spare.error().kind != ErrorKind::kNoSpace) disk_failed(spare.error());
+    if (made.error().kind != ErrorKind::kNoSpace) disk_failed(made.error());
+    if (spare_missing_.exchange(true)) return;
     log::error("buffer", "the next segment cannot be made; storing waits for it, delivery goes on",
-               {{"output", settings_.output_id}, {"error", spare.error().message}});
+               {{"output", settings_.output_id}, {"error", made.error().message}});
     return;
   }
-  if (spare_missing_.exchange(false)) wake_waiting();
+  spare_missing_ = false;
+  wake_waiting();
+}
+
+Result<> Log::make_or_grow_spare(uint64_t wanted) {
+  if (std::optional<Spare> spare = spares_.take_back()) {
+    auto grown = grow_spare(*spare, std::max(wanted, spare->capacity));
+    spares_.put(std::move(*spare));
+    return grown;
+  }
+  const uint64_t least = kSegmentHeaderBytes + kBlockBytes + seal_debt_;
+  auto spare = make_spare(io_.files, settings_.directory, ++spare_number_, writer_->next_capacity(),
+                          std::max({wanted, least, kLeastSegmentBytes}));
+  if (!spare) return tl::unexpected(spare.error());
   spares_.put(std::move(*spare));
+  return {};
 }
 
 // A segment that was left is cut to its end and synced, so that its successor never depends on it.
@@ -146,6 +169,7 @@ void Log::tend_dead_letters() {
   if (dead_reader_ == nullptr) dead_reader_ = std::make_unique<ChunkReader>(make_reader());
   while (std::optional<QueuedChunk> chunk = queue_.take_dead_letter()) {
     auto written = dead_reader_->read(*chunk, loaded_);
+    note_damage(loaded_);
     if (written) {
       written = write_dead_letter(io_.files, settings_.directory, *chunk, loaded_);
     }
@@ -176,7 +200,7 @@ void Log::tend_removals() {
                 {{"file", segment->name}, {"error", gone.error().message}});
       break;
     }
-    removals_unsynced_ = true;
+    removals_unsynced_ = removed_now_ = true;
   }
   side_files_->tend(segments_);
   if (!removals_unsynced_) return;
@@ -197,7 +221,12 @@ Result<> Log::remove_segment(const Segment& segment) {
   tell_position(written);
   if (!written) return written;
   const std::string path = settings_.directory + "/" + segment.name;
-  if (segment.damaged) {
+  const bool kept = segment.damaged && may_set_aside(io_.files, settings_.directory);
+  if (segment.damaged && !kept) {
+    log::warn("buffer", "a damaged segment is not kept in corrupt/: the disk is nearly full",
+              {{"output", settings_.output_id}, {"file", segment.name}});
+  }
+  if (kept) {
     const std::string aside = settings_.directory + "/corrupt";
     if (auto made = io_.files.make_directories(aside); !made) return made;
     if (auto moved = io_.files.rename(path, aside + "/" + segment.name); !moved) return moved;
@@ -214,18 +243,34 @@ Result<> Log::remove_segment(const Segment& segment) {
 }
 
 bool Log::drop_oldest() {
-  std::optional<QueuedChunk> chunk = queue_.take_oldest();
-  if (!chunk) return false;
+  const std::optional<QueuedChunk> chunk = queue_.take_oldest();
+  if (chunk) drop(*chunk);
+  return chunk.has_value();
+}
+
+// Chunks of the newest segment would be dropped in vain: it stays.
+void Log::drop_for_disk() {
+  const std::optional<Segment> newest = segments_.newest();
+  while (newest && !segments_.next_removable()) {
+    std::optional<QueuedChunk> chunk = queue_.take_oldest();
+    if (!chunk) return;
+    if (chunk->shares.empty() || chunk->shares.front().lsn >= newest->base_lsn) {
+      return queue_.give_back(std::move(*chunk));
+    }
+    drop(*chunk);
+  }
+}
+
+void Log::drop(const QueuedChunk& chunk) {
   loop_cells_.add(Metric::kDroppedChunks);
-  loop_cells_.add(Metric::kDroppedRecords, chunk->records);
-  loop_cells_.add(Metric::kDroppedBytes, chunk->body_bytes);
+  loop_cells_.add(Metric::kDroppedRecords, chunk.records);
+  loop_cells_.add(Metric::kDroppedBytes, chunk.body_bytes);
   log::warn("buffer", "the oldest chunk was dropped to make room (drop_oldest_chunk)",
             {{"output", settings_.output_id},
-             {"chunk", chunk->id.uuid()},
-             {"records", chunk->records},
-             {"bytes", chunk->body_bytes}});
-  finish(*chunk, Finish::kDropped);
-  return true;
+             {"chunk", chunk.id.uuid()},
+             {"records", chunk.records},
+             {"bytes", chunk.body_bytes}});
+  finish(chunk, Finish::kDropped);
 }
 
 void Log::tend_gauges() {

@@ -31,6 +31,7 @@ LogWriter::LogWriter(io::Io io, std::string directory, SegmentHeader header,
       spares_(spares),
       cells_(cells) {
   CHECK(durable_end % kBlockBytes == 0 && durable_end >= header_.base_lsn);
+  spares_.set_active(header_.base_lsn, capacity);
 }
 
 LogWriter::Outcome LogWriter::commit(Batch& batch) {
@@ -46,7 +47,7 @@ LogWriter::Outcome LogWriter::commit(Batch& batch) {
     if (file_end <= capacity_) {
       done = append(batch);
     } else {
-      std::optional<Spare> spare = spares_.take();
+      std::optional<Spare> spare = spares_.take(batch.start_lsn());
       if (!spare) {
         spares_.want(kSegmentHeaderBytes + (end - batch.start_lsn()));
         return Outcome::kNoSpare;
@@ -98,6 +99,7 @@ Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
   active_ = std::move(spare.file);
   capacity_ = spare.capacity;
   active_base_ = header_.base_lsn;
+  spares_.set_active(header_.base_lsn, spare.capacity);
   cells_.add(Metric::kRolls);
   return {};
 }
@@ -127,12 +129,12 @@ Result<> LogWriter::write_elsewhere(Batch& batch) {
                                          ": all epochs are used; deliver what is queued, "
                                          "then move the directory away");
   }
-  ++header_.epoch;  // also if this fails: what it leaves behind is never mistaken for the next
   const uint64_t needed =
       kSegmentHeaderBytes + round_up(batch.end_lsn(), kBlockBytes) - batch.start_lsn();
-  auto spare =
-      make_spare(io_.files, directory_, kFailOverSpare + header_.epoch, kFirstSegmentBytes, needed);
+  const uint64_t wished = std::max(kFirstSegmentBytes, needed + kFirstSegmentBytes / 4);
+  auto spare = make_spare(io_.files, directory_, kFailOverSpare + ++probes_, wished, needed);
   if (!spare) return tl::unexpected(spare.error());
+  ++header_.epoch;  // also if this fails: what it leaves behind is never mistaken for the next
   return begin_segment(batch, std::move(*spare));
 }
 
@@ -150,9 +152,9 @@ uint64_t LogWriter::room() const {
   return capacity < used ? 0 : (capacity - used) / kBlockBytes * kBlockBytes;
 }
 
-bool LogWriter::wants_spare() const {
+bool LogWriter::wants_spare(uint64_t seal_debt) const {
   const uint64_t used = kSegmentHeaderBytes + (durable_end() - active_base_);
-  return used * 2 > capacity_;
+  return used * 2 > capacity_ || used + 2 * reserve_bytes(capacity_, seal_debt) > capacity_;
 }
 
 uint64_t LogWriter::next_capacity() const {

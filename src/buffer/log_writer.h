@@ -17,6 +17,7 @@
 #include "buffer/batch.h"
 #include "buffer/segment_file.h"
 #include "buffer/segment_set.h"
+#include "buffer/spare_slot.h"
 #include "metrics/metrics.h"
 
 namespace millrace::buffer {
@@ -30,7 +31,8 @@ class LogWriter {
   static constexpr uint64_t kProbeEveryMs = 5000;
   static constexpr uint64_t kProbeFullEveryMs = 1000;  // when it is space that is missing
 
-  /// `header` is that of the active segment; its epoch is used for all segments of this process.
+  /// `header` is that of the active segment; its epoch is used for all segments of this process. No
+  /// `active`: there is none, and the first commit begins one, in an epoch above that of `header`.
   LogWriter(io::Io io, std::string directory, SegmentHeader header,
             std::unique_ptr<io::File> active, uint64_t capacity, uint64_t durable_end,
             SegmentSet& segments, SpareSlot& spares, metrics::Cells& cells);
@@ -43,8 +45,9 @@ class LogWriter {
   uint64_t fail_overs() const { return fail_overs_; }
   /// Bytes that a commit may have to fit into the active segment. While none is under way.
   uint64_t room() const;
-  /// True when the active segment is more than half full: time for a spare.
-  bool wants_spare() const;
+  /// True when the active segment is more than half full, or holds less than twice the reserve:
+  /// time for a spare.
+  bool wants_spare(uint64_t seal_debt) const;
   uint64_t next_capacity() const;
 
  private:
@@ -66,6 +69,7 @@ class LogWriter {
   SpareSlot& spares_;
   metrics::Cells& cells_;
   uint64_t next_probe_ms_ = 0;
+  uint64_t probes_ = 0;
   std::atomic<uint64_t> fail_overs_{0};
   Error error_;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 
@@ -72,25 +73,80 @@ Result<std::unique_ptr<PositionFile>> PositionFile::begin(io::FileSystem& files,
   return position;
 }
 
+Result<std::unique_ptr<PositionFile>> PositionFile::go_on(io::FileSystem& files,
+                                                          std::string directory,
+                                                          PositionHeader header,
+                                                          std::vector<KeptLine> lines) {
+  std::unique_ptr<PositionFile> position(
+      new PositionFile(files, std::move(directory), std::move(header)));
+  const std::lock_guard lock(position->mutex_);
+  if (auto repeated = position->repeat_in_place(lines); !repeated) {
+    return tl::unexpected(repeated.error());
+  }
+  position->lines_ = without_repeats(std::move(lines));
+  return position;
+}
+
+Result<> PositionFile::repeat_in_place(const std::vector<KeptLine>& lines) {
+  const std::string path = directory_ + kName;
+  auto text = io::read_whole(files_, path, kPositionFileBytesMax);
+  if (!text && text.error().kind != ErrorKind::kNotFound) return tl::unexpected(text.error());
+  if (!text || text->size() < kPositionStepBytes) {
+    return fail(ErrorKind::kNoSpace, path + ": no room to make it");
+  }
+  slots_ = (text->size() - kPositionHeaderBytes) / kPositionLineBytes;
+  std::set<std::string_view> there;
+  for (uint64_t slot = 0; slot < slots_; ++slot) {
+    const std::string_view line = std::string_view(*text).substr(
+        kPositionHeaderBytes + slot * kPositionLineBytes, kPositionLineBytes);
+    if (line.find_first_not_of('\0') == std::string_view::npos) continue;
+    there.insert(line);
+    next_slot_ = slot + 1;
+  }
+  std::string more;
+  for (const KeptLine& line : lines) {
+    std::string encoded = encode(line.line, crc_);
+    if (!there.contains(encoded)) more += encoded;
+  }
+  text->resize(kPositionHeaderBytes + next_slot_ * kPositionLineBytes);
+  next_slot_ += more.size() / kPositionLineBytes;
+  if (next_slot_ > slots_) return fail(ErrorKind::kNoSpace, path + ": no slot is free in it");
+  PositionHeader old;
+  if (!decode(*text, old)) text->replace(0, kPositionHeaderBytes, encode(header_));
+  auto file = files_.open(path, io::OpenMode::kReadWrite);
+  if (!file) return tl::unexpected(file.error());
+  if (auto written = (*file)->pwrite(*text + more, 0); !written) return written;
+  if (auto synced = (*file)->fdatasync(); !synced) return synced;
+  file_ = std::move(*file);
+  return files_.sync_directory(directory_);
+}
+
+Result<std::unique_ptr<io::File>> PositionFile::write_next(const std::string& text,
+                                                           uint64_t bytes) {
+  auto file = files_.open(directory_ + kNextName, io::OpenMode::kCreate);
+  if (!file) return file;
+  auto done = (*file)->allocate(bytes);
+  if (!done && done.error().kind != ErrorKind::kNoSpace) done = (*file)->truncate(bytes);
+  if (done) done = (*file)->pwrite(text, 0);
+  if (done) done = (*file)->fdatasync();
+  if (done) return file;
+  (void)files_.unlink(directory_ + kNextName);  // its blocks may be the disk's last
+  return tl::unexpected(done.error());
+}
+
 Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   const std::string next = directory_ + kNextName;
   if (auto there = files_.exists(next); there && *there) {
     if (auto gone = files_.unlink(next); !gone) return gone;
   }
-  auto file = files_.open(next, io::OpenMode::kCreate);
-  if (!file) return tl::unexpected(file.error());
   std::string text = encode(header_);
   for (const KeptLine& line : lines) {
     text += encode(line.line, crc_);
   }
   const uint64_t bytes =
       round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kPositionStepBytes);
-  if (auto reserved = (*file)->allocate(bytes); !reserved) {
-    if (reserved.error().kind == ErrorKind::kNoSpace) return reserved;
-    if (auto sized = (*file)->truncate(bytes); !sized) return sized;
-  }
-  if (auto written = (*file)->pwrite(text, 0); !written) return written;
-  if (auto synced = (*file)->fdatasync(); !synced) return synced;
+  auto file = write_next(text, bytes);
+  if (!file) return tl::unexpected(file.error());
   if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
   file_ = std::move(*file);
   next_slot_ = lines.size();

@@ -32,6 +32,13 @@ class PositionFile {
                                                      PositionHeader header,
                                                      std::vector<KeptLine> lines);
 
+  /// The same on a disk that has no room for a new file: goes on in the one that is there. All its
+  /// bytes are written again where they are, for a dead process may have left them in the cache
+  /// only; those of `lines` that it does not hold follow. kNoSpace: there is none to go on in.
+  static Result<std::unique_ptr<PositionFile>> go_on(io::FileSystem& files, std::string directory,
+                                                     PositionHeader header,
+                                                     std::vector<KeptLine> lines);
+
   /// The line C, S, D or X of a finished chunk; durable with the next sync().
   Result<> finish(Finish outcome, const QueuedChunk& chunk, uint64_t unix_ms);
   /// The line R: failures that count so far, and running time since the first failure.
@@ -55,6 +62,8 @@ class PositionFile {
   PositionFile(io::FileSystem& files, std::string directory, PositionHeader header);
   Result<> write_line(const PositionLine& line, const std::vector<Share>& shares);  // mutex held
   Result<> rewrite(std::vector<KeptLine> lines);                                    // mutex held
+  Result<std::unique_ptr<io::File>> write_next(const std::string& text, uint64_t bytes);
+  Result<> repeat_in_place(const std::vector<KeptLine>& lines);  // mutex held
 
   io::FileSystem& files_;
   const std::string directory_;

@@ -17,6 +17,7 @@ namespace millrace::buffer {
 constexpr uint64_t kPositionHeaderBytes = 4096;
 constexpr uint64_t kPositionLineBytes = 80;
 constexpr uint64_t kPositionStepBytes = 1ULL << 20;  // the file is reserved in such steps
+constexpr uint64_t kPositionFileBytesMax = 1ULL << 30;
 
 /// What became of a chunk.
 enum class Finish : char {

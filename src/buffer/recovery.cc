@@ -128,11 +128,15 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
   return {};
 }
 
-void Recovery::keep_key(const GroupHeader& header) {
-  if (header.type != GroupType::kAppend) return;
+std::optional<RequestKey> Recovery::key_of(const GroupHeader& header) const {
   RequestKey key;
   std::copy_n(header.key, key.size(), key.begin());
-  if (key != RequestKey{}) keep_key(key);
+  if (header.type != GroupType::kAppend || key == RequestKey{}) return std::nullopt;
+  return key;
+}
+
+void Recovery::keep_key(const GroupHeader& header) {
+  if (const std::optional<RequestKey> key = key_of(header)) keep_key(*key);
 }
 
 // Keys of another seed name nothing that could come again.
@@ -209,19 +213,33 @@ Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segmen
             unfinished ? "an unfinished commit was left out and kept in corrupt/"
                        : "a damaged commit was left out and kept in corrupt/",
             {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
+  const auto kept = may_set_aside(io_.files, settings_.directory)
+                        ? copy_aside(segment, from, last)
+                        : fail(ErrorKind::kNoSpace, "the disk is nearly full");
+  if (!kept) {
+    log::warn("buffer", "what was left out cannot be kept in corrupt/",
+              {{"directory", settings_.directory}, {"error", kept.error().message}});
+  }
+  return {};
+}
+
+Result<> Recovery::copy_aside(const Segment& segment, uint64_t from, uint64_t to) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
-  std::string bytes(last - from, '\0');
+  std::string bytes(to - from, '\0');
   auto got =
       (*file)->pread(bytes.data(), bytes.size(), kSegmentHeaderBytes + (from - segment.base_lsn));
   if (!got) return tl::unexpected(got.error());
   const std::string aside = settings_.directory + "/corrupt";
   if (auto made = io_.files.make_directories(aside); !made) return made;
-  auto copy = io_.files.open(aside + "/" + segment.name + "." + std::to_string(from) + ".tail",
-                             io::OpenMode::kCreate);
-  if (!copy)
+  const std::string path = aside + "/" + segment.name + "." + std::to_string(from) + ".tail";
+  auto copy = io_.files.open(path, io::OpenMode::kCreate);
+  if (!copy) {
     return copy.error().kind == ErrorKind::kExists ? Result<>() : tl::unexpected(copy.error());
-  return (*copy)->pwrite(bytes, 0);
+  }
+  auto written = (*copy)->pwrite(bytes, 0);
+  if (!written) (void)io_.files.unlink(path);  // its blocks may be the disk's last
+  return written;
 }
 
 void Recovery::drop_finished() {

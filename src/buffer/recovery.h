@@ -3,10 +3,11 @@
 
 // Recovery: opens a log at start, whatever state a kill or a power cut left it in. It finds what
 // was durable, writes the unproved tail again into a new segment together with the SEALs of all
-// unsealed chunks, begins a new position file, and tells which chunks are queued. Cuts nothing off
-// old files (housekeeping does) and delivers nothing. Invariant: everything below D (the proof) is
-// taken as it is; nothing from D on is relied on before it is durable again in the new segment.
-// Main thread, with the log's LOCK held.
+// unsealed chunks, begins a new position file, and tells which chunks are queued. On a disk without
+// room for that segment it hands on what belongs into it; the rest is delivered meanwhile. Cuts
+// nothing off old files (housekeeping does) and delivers nothing. Invariant: everything below D
+// (the proof) is taken as it is; nothing from D on is relied on before it is durable again in the
+// new segment. Main thread, with the log's LOCK held.
 
 #include <atomic>
 #include <cstdint>
@@ -34,13 +35,20 @@ struct RecoverySettings {
 };
 
 struct Recovered {
-  SegmentHeader header;  // of the new segment, which is active
-  std::unique_ptr<io::File> active;
+  SegmentHeader header;              // of the new segment, which is active
+  std::unique_ptr<io::File> active;  // null: the disk has no room for it
   uint64_t capacity = 0;
   uint64_t durable_end = 0;
-  std::vector<QueuedChunk> chunks;  // unfinished, by chunk_seq
+  uint32_t epoch = 0;               // of chunks that will be opened
+  uint64_t next_lsn = 0;            // where the log goes on
+  std::vector<QueuedChunk> chunks;  // unfinished, sealed and durable, by chunk_seq
   std::unique_ptr<PositionFile> position;
   std::vector<SideFileSet::Known> side_files;  // in lsn order
+
+  // Without the new segment: its one commit, with the chunks and keys that are durable with it (the
+  // keys are pending), and what the disk said. header.epoch is then the last that may be in use.
+  std::unique_ptr<Batch> unwritten;
+  Error refusal;
 };
 
 class Recovery {
@@ -59,12 +67,14 @@ class Recovery {
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
+  std::optional<RequestKey> key_of(const GroupHeader& header) const;
   void keep_key(const GroupHeader& header);
   void keep_key(const RequestKey& key);
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
                       uint64_t base_lsn);
   Result<> keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from);
+  Result<> copy_aside(const Segment& segment, uint64_t from, uint64_t to);
   void report_unreadable(const Segment& segment);
   void report_missing();
   bool report_gaps();
@@ -74,9 +84,12 @@ class Recovery {
   void report_position();
   void drop_finished();
   Result<> publish(Recovered& out);
+  Result<> write_segment(Batch& batch, Recovered& out);
+  void claim_tail_keys(Batch& batch);
   Result<> copy_tail(Batch& batch);
   void seal_unsealed(Batch& batch);
   void collect_chunks(Recovered& out);
+  void hold_back(QueuedChunk chunk, Batch& batch);
   Result<> begin_position(Recovered& out);
 
   io::Io io_;

@@ -39,50 +39,79 @@ void keep_lines_of_cut_segments(const LogFiles& files, std::vector<KeptLine>& ke
 }  // namespace
 
 // The unproved tail at its old lsns, then the SEALs of all unsealed chunks, as one commit in a new
-// segment that begins at D.
+// segment that begins at D. A disk without room for it holds up only what belongs into it.
 Result<> Recovery::publish(Recovered& out) {
-  Batch batch(pool_, proof_);
-  if (auto copied = copy_tail(batch); !copied) return copied;
-  seal_unsealed(batch);
-  if (batch.empty()) {
+  auto batch = std::make_unique<Batch>(pool_, proof_);
+  if (auto copied = copy_tail(*batch); !copied) return copied;
+  seal_unsealed(*batch);
+  if (batch->empty()) {
     GroupWriter writer(crc_);
-    writer.begin(batch, GroupType::kPad, {},
+    writer.begin(*batch, GroupType::kPad, {},
                  static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
     writer.end();
   }
+  for (Segment& segment : files_.segments) {
+    segment.end_lsn = std::min(segment.end_lsn, proof_);
+    segments_.add(segment);
+  }
+  out.epoch = epoch_;
+  out.durable_end = proof_;
+  out.next_lsn = round_up(batch->end_lsn(), kBlockBytes);
+  auto written = write_segment(*batch, out);
+  if (!written && written.error().kind == ErrorKind::kNoSpace) {
+    claim_tail_keys(*batch);
+    batch->frame_bytes = 0;  // counted by chunk, in hold_back()
+    out.unwritten = std::move(batch);
+    out.refusal = written.error();
+    return {};
+  }
+  if (written) {
+    for (const GroupHeader& header : tail_) keep_key(header);
+  }
+  return written;
+}
+
+Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
   batch.stamp(crc_, epoch_);
-  const uint64_t end = round_up(batch.end_lsn(), kBlockBytes);
-  const uint64_t needed = kSegmentHeaderBytes + (end - proof_);
-  auto spare = make_spare(io_.files, settings_.directory, 0, kFirstSegmentBytes, needed);
-  if (!spare) return tl::unexpected(spare.error());
+  const uint64_t needed = kSegmentHeaderBytes + (out.next_lsn - proof_);
   out.header = SegmentHeader{.uuid = files_.uuid,
                              .base_lsn = proof_,
-                             .epoch = epoch_,
+                             .epoch = epoch_ - 1,
                              .worker_id = settings_.worker_id,
-                             .capacity = spare->capacity,
                              .created_us = io_.clock.wall_us(),
                              .key_seed = settings_.key_seed,
                              .output_id = settings_.output_id};
+  auto spare = make_spare(io_.files, settings_.directory, 0, kFirstSegmentBytes, needed);
+  if (!spare) return tl::unexpected(spare.error());
+  out.header.epoch = epoch_;
+  out.header.capacity = spare->capacity;
   auto published =
       publish_segment(io_.files, settings_.directory, *spare, out.header, batch.content());
   if (!published) {
     (void)io_.files.unlink(spare->path);  // a spare that was written to is never kept
     return published;
   }
-  for (Segment& segment : files_.segments) {
-    segment.end_lsn = std::min(segment.end_lsn, proof_);
-    segments_.add(segment);
-  }
   segments_.add(Segment{.base_lsn = proof_,
                         .epoch = epoch_,
                         .name = segment_name(epoch_, proof_),
-                        .end_lsn = end,
+                        .end_lsn = out.next_lsn,
                         .file_bytes = spare->capacity});
-  for (const GroupHeader& header : tail_) keep_key(header);
   out.active = std::move(spare->file);
   out.capacity = spare->capacity;
-  out.durable_end = end;
+  out.durable_end = out.next_lsn;
   return {};
+}
+
+// They count when the tail is durable; who sends such a message again meanwhile waits for that.
+void Recovery::claim_tail_keys(Batch& batch) {
+  if (settings_.keys == nullptr || !settings_.keys->on()) return;
+  if (files_.key_seed != settings_.key_seed) return;
+  for (const GroupHeader& header : tail_) {
+    const std::optional<RequestKey> key = key_of(header);
+    if (!key) continue;
+    settings_.keys->claim(*key, settings_.key_bit, io_.clock.running_ms(), [](bool) {});
+    batch.keys.push_back(*key);
+  }
 }
 
 Result<> Recovery::copy_tail(Batch& batch) {
@@ -160,20 +189,39 @@ void Recovery::seal_unsealed(Batch& batch) {
 }
 
 void Recovery::collect_chunks(Recovered& out) {
+  std::vector<QueuedChunk> chunks = std::move(sealed_here_);
   for (const auto& [seq, chunk] : table_.chunks()) {
-    if (chunk.sealed) out.chunks.push_back(to_queued(seq, chunk));
+    if (chunk.sealed) chunks.push_back(to_queued(seq, chunk));
   }
-  out.chunks.insert(out.chunks.end(), sealed_here_.begin(), sealed_here_.end());
-  std::sort(out.chunks.begin(), out.chunks.end(),
+  std::sort(chunks.begin(), chunks.end(),
             [](const QueuedChunk& a, const QueuedChunk& b) { return a.seq < b.seq; });
-  for (QueuedChunk& chunk : out.chunks) {
-    segments_.add_live(chunk.shares);
+  for (QueuedChunk& chunk : chunks) {
     const auto tried = files_.position.attempts.find(chunk.seq);
     if (tried != files_.position.attempts.end() && tried->second.id == chunk.id) {
       chunk.failures = tried->second.attempts;
       chunk.elapsed_before_ms = tried->second.milliseconds;
     }
+    if (out.unwritten != nullptr && chunk.seal_lsn >= proof_) {
+      hold_back(std::move(chunk), *out.unwritten);
+      continue;
+    }
+    segments_.add_live(chunk.shares);
+    out.chunks.push_back(std::move(chunk));
   }
+}
+
+// A chunk whose SEAL is not durable yet. What lies below D keeps its segments all the same, also
+// frames that were moved into the tail: until that is durable they are the only copy.
+void Recovery::hold_back(QueuedChunk chunk, Batch& batch) {
+  for (const Share& share : chunk.shares) {
+    if (share.lsn >= proof_) {
+      batch.frame_bytes += share.frame_bytes;
+      continue;
+    }
+    segments_.add_live({share, Share{share.lsn, 1}});
+    batch.pinned.push_back(Share{share.lsn, 1});
+  }
+  batch.sealed.push_back(std::move(chunk));
 }
 
 Result<> Recovery::begin_position(Recovered& out) {
@@ -195,12 +243,21 @@ Result<> Recovery::begin_position(Recovered& out) {
     log::warn("buffer", "lines of the position file do not hold; each costs a repeat at most",
               {{"directory", settings_.directory}, {"lines", files_.position.invalid_slots}});
   }
+  // The header tells of no epoch before a segment has it under its name.
+  const uint32_t last_epoch = files_.segments.empty() ? 0 : files_.segments.back().epoch;
   PositionHeader header{.uuid = files_.uuid,
-                        .highest_epoch = epoch_,
+                        .highest_epoch = out.unwritten == nullptr ? epoch_ : last_epoch,
                         .highest_chunk_seq = table_.highest_seq(),
                         .first_lsn = first};
-  auto position =
-      PositionFile::begin(io_.files, settings_.directory, std::move(header), std::move(kept_));
+  // A new file speaks of a log: its segment comes first.
+  Result<std::unique_ptr<PositionFile>> position = tl::unexpected(out.refusal);
+  if (out.unwritten == nullptr) {
+    position = PositionFile::begin(io_.files, settings_.directory, header, kept_);
+  }
+  if (!position && position.error().kind == ErrorKind::kNoSpace) {
+    position =
+        PositionFile::go_on(io_.files, settings_.directory, std::move(header), std::move(kept_));
+  }
   if (!position) return tl::unexpected(position.error());
   out.position = std::move(*position);
   return {};

@@ -103,37 +103,15 @@ Result<> publish_segment(io::FileSystem& files, const std::string& directory, Sp
   return files.sync_directory(directory);
 }
 
-void SpareSlot::put(Spare spare) {
-  const std::lock_guard lock(mutex_);
-  spare_ = std::move(spare);
-  wanted_ = 0;
-}
-
-std::optional<Spare> SpareSlot::take() {
-  const std::lock_guard lock(mutex_);
-  std::optional<Spare> taken = std::move(spare_);
-  spare_.reset();
-  return taken;
-}
-
-bool SpareSlot::filled() const {
-  const std::lock_guard lock(mutex_);
-  return spare_.has_value();
-}
-
-void SpareSlot::want(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  wanted_ = std::max(wanted_, bytes);
-}
-
-uint64_t SpareSlot::wanted() const {
-  const std::lock_guard lock(mutex_);
-  return spare_.has_value() ? 0 : wanted_;
-}
-
-uint64_t SpareSlot::disk_bytes() const {
-  const std::lock_guard lock(mutex_);
-  return spare_.has_value() ? spare_->capacity : 0;
+Result<> grow_spare(Spare& spare, uint64_t bytes) {
+  auto grown = reserve(*spare.file, spare.path, bytes);
+  if (grown) grown = spare.file->fdatasync();
+  if (grown) {
+    spare.capacity = bytes;
+  } else {
+    (void)spare.file->truncate(spare.capacity);  // a part may have been reserved
+  }
+  return grown;
 }
 
 }  // namespace millrace::buffer

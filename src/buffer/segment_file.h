@@ -8,8 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -42,21 +40,8 @@ Result<Spare> make_spare(io::FileSystem& files, const std::string& directory, ui
 Result<> publish_segment(io::FileSystem& files, const std::string& directory, Spare& spare,
                          const SegmentHeader& header, std::span<const iovec> content);
 
-/// The one spare of a log, handed from housekeeping to the commit thread. Any thread.
-class SpareSlot {
- public:
-  void put(Spare spare);
-  std::optional<Spare> take();
-  bool filled() const;
-  /// Bytes the next spare should have: at least `bytes`, for a commit that waits for it.
-  void want(uint64_t bytes);
-  uint64_t wanted() const;
-  uint64_t disk_bytes() const;
-
- private:
-  mutable std::mutex mutex_;  // guards both
-  std::optional<Spare> spare_;
-  uint64_t wanted_ = 0;
-};
+/// Gives a spare that was not written to `bytes` of real blocks, synced. On failure it keeps those
+/// it has.
+Result<> grow_spare(Spare& spare, uint64_t bytes);
 
 }  // namespace millrace::buffer

@@ -2,6 +2,7 @@
 #include "buffer/segment_set.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -70,6 +71,14 @@ void SegmentSet::release(const std::vector<Share>& shares) {
     CHECK(index < segments_.size() && segments_[index].live_bytes >= share.frame_bytes);
     segments_[index].live_bytes -= share.frame_bytes;
   }
+}
+
+std::optional<std::string> SegmentSet::mark_damaged(uint64_t lsn) {
+  const std::lock_guard lock(mutex_);
+  const size_t index = index_of(lsn);
+  if (index == segments_.size() || lsn >= segments_[index].end_lsn) return std::nullopt;
+  if (std::exchange(segments_[index].damaged, true)) return std::nullopt;
+  return segments_[index].name;
 }
 
 std::optional<Segment> SegmentSet::find(uint64_t lsn) const {

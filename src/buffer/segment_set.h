@@ -27,7 +27,8 @@ struct Segment {
   uint64_t live_bytes = 0;
   bool finished = false;     // cut to its end and synced by this process
   uint64_t finished_ms = 0;  // when that was, in running time
-  bool damaged = false;      // has failed a check: is kept aside instead of unlinked
+  bool damaged = false;      // has failed a check, at start or at a delivery: is kept aside instead
+                             // of unlinked
 };
 
 class SegmentSet {
@@ -42,6 +43,9 @@ class SegmentSet {
   void add_live(const std::vector<Share>& shares);
   /// A chunk is finished, or was moved.
   void release(const std::vector<Share>& shares);
+
+  /// The segment that holds `lsn` has failed a check. Its name, unless that was known.
+  std::optional<std::string> mark_damaged(uint64_t lsn);
 
   /// The segment that holds `lsn`, if one does.
   std::optional<Segment> find(uint64_t lsn) const;

@@ -52,6 +52,7 @@ Result<> StoppedLog::recover() {
   Recovery recovery(io_, std::move(settings), segments_, pool_, cells_, interrupted_);
   auto recovered = recovery.run();
   if (!recovered) return tl::unexpected(recovered.error());
+  if (recovered->unwritten != nullptr) return tl::unexpected(recovered->refusal);
   recovered_ = std::move(*recovered);
   crc_ = LogCrc::of(recovered_.header.uuid);
   end_lsn_ = recovered_.durable_end;

@@ -102,6 +102,7 @@ void FlushThread::deliver(QueuedChunk chunk) {
 Result<> FlushThread::read(const QueuedChunk& chunk) {
   auto loaded = reader_.read(chunk, loaded_);
   readable_ = loaded.has_value();
+  log_.note_damage(loaded_);
   if (!loaded || !loaded_.damaged) return loaded;
   log::error("flush", "a damaged chunk is sent without the records that the disk lost",
              {{"output", log_.settings().output_id},

@@ -44,9 +44,12 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
     log->appender().abort();
     give_up(request);
     if (whole) count(reader.counts(), 0);
+    if (whole) count(request);
     return whole ? Verdict::kDone : Verdict::kMalformed;
   }
+  if (const auto verdict = take_back_if_full(request, action)) return *verdict;
   count(reader.counts(), stored);
+  count(request);
   end(request, ticket, replies);
   return Verdict::kTaken;
 }
@@ -59,18 +62,7 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
          log.drop_oldest()) {
     room = log.room(estimate);
   }
-  if (room == buffer::Room::kRefusing && action != config::OverflowAction::kThrowException) {
-    return wait_for_room(log);
-  }
-  if (room == buffer::Room::kRefusing) return Admission::kRefused;
-  if (room == buffer::Room::kFull) {
-    if (action == config::OverflowAction::kThrowException) {
-      parts_.cells.add(Metric::kOverflowThrown);
-      return Admission::kRefused;
-    }
-    parts_.cells.add(Metric::kOverflowBlocked);
-    return wait_for_room(log);
-  }
+  if (room != buffer::Room::kYes) return without_room(log, action, room);
   const uint64_t wanted = parts_.pool.bytes_in_use() + estimate;
   // What waits for a refusing log holds nobody else up.
   const bool fits = wanted <= kPoolBytesMax || wanted <= kPoolBytesMax + stuck_bytes();
@@ -88,18 +80,39 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
   return Admission::kYes;
 }
 
-Ingest::Admission Ingest::wait_for_room(buffer::Log& log) {
+Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction action,
+                                       buffer::Room room) {
+  const bool full = room == buffer::Room::kFull || room == buffer::Room::kDiskFull;
+  if (room != buffer::Room::kNotYet && action == config::OverflowAction::kThrowException) {
+    if (full) parts_.cells.add(Metric::kOverflowThrown);
+    return Admission::kRefused;
+  }
+  if (full) parts_.cells.add(Metric::kOverflowBlocked);
+  // The room comes when housekeeping has removed what was dropped.
+  if (room == buffer::Room::kDiskFull && action == config::OverflowAction::kDropOldestChunk) {
+    log.drop_for_disk();
+  }
   blocked_ = true;
-  log.when_room(parts_.wake_for_room);
+  log.when_room(room, parts_.wake_for_room);
   return Admission::kNotNow;
 }
 
+// A message may take more than was estimated: what it would take from the SEALs is not its own.
+std::optional<Verdict> Ingest::take_back_if_full(const Request& request,
+                                                 config::OverflowAction action) {
+  const buffer::Room room = request.log.room_for_open_request();
+  if (room == buffer::Room::kYes) return std::nullopt;
+  request.log.appender().abort();
+  give_up(request);
+  const Admission admission = without_room(request.log, action, room);
+  return admission == Admission::kRefused ? Verdict::kRefused : Verdict::kNotNow;
+}
+
 // False: framing is lost, nothing of the message may be kept.
-bool Ingest::append_matched(Lane& lane, const Request& request, const Message& message,
+bool Ingest::append_matched(Lane& lane, Request& request, const Message& message,
                             input::EntryReader& reader, uint64_t& stored) {
   lane.begin_request(message.tag, message.decimals);
   input::Entry entry;
-  uint64_t too_deep = 0;
   bool expanded = false;
   while (!expanded && reader.next(entry)) {
     const Lane::Result result = lane.encode(entry.record, reader.end(), entry.time);
@@ -110,7 +123,7 @@ bool Ingest::append_matched(Lane& lane, const Request& request, const Message& m
         reader.advance(result.record_end);
         break;
       case Lane::Encoded::kDiscarded:
-        ++too_deep;
+        ++request.too_deep;
         if (result.record_end != nullptr) {
           reader.advance(result.record_end);
         } else {
@@ -129,17 +142,13 @@ bool Ingest::append_matched(Lane& lane, const Request& request, const Message& m
     }
     expanded = expanded || lane.request_bytes() > kRequestEncodedBytesMax;
   }
-  const format::ReplacedCounts replaced = lane.take_counts();
+  request.replaced = lane.take_counts();
   if (reader.malformed()) return false;
-  if (expanded) {
-    keep_expanded(lane, request, message);
-    stored = 1;
-    return true;
-  }
-  parts_.cells.add(Metric::kDiscardedTooDeep, too_deep);
-  parts_.cells.add(Metric::kReplacedValues, replaced.invalid_utf8);
-  parts_.cells.add(Metric::kReplacedNotFinite, replaced.not_finite);
-  parts_.cells.add(Metric::kReplacedExt, replaced.ext);
+  if (!expanded) return true;
+  keep_expanded(lane, request, message);
+  request.too_deep = 0;
+  request.replaced = {};
+  stored = 1;
   return true;
 }
 

@@ -94,6 +94,8 @@ class Ingest {
     buffer::Log& log;
     std::optional<buffer::RequestKey> key;  // of one that may be sent again
     bool large = false;                     // holds the process-wide token
+    uint64_t too_deep = 0;                  // records that are left out
+    format::ReplacedCounts replaced = {};
   };
 
   input::Verdict receive(const input::Message& message, input::Ticket ticket,
@@ -109,8 +111,10 @@ class Ingest {
   void end(const Request& request, input::Ticket ticket, input::Replies& replies);
   void give_up(const Request& request);
   Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
-  Admission wait_for_room(buffer::Log& log);
-  bool append_matched(Lane& lane, const Request& request, const input::Message& message,
+  Admission without_room(buffer::Log& log, config::OverflowAction action, buffer::Room room);
+  std::optional<input::Verdict> take_back_if_full(const Request& request,
+                                                  config::OverflowAction action);
+  bool append_matched(Lane& lane, Request& request, const input::Message& message,
                       input::EntryReader& reader, uint64_t& stored);
   bool append_unmatched(const input::Message& message, input::EntryReader& reader,
                         uint64_t& stored);
@@ -118,6 +122,7 @@ class Ingest {
   static void put_raw(buffer::Log& log, const buffer::ChunkProfile& profile,
                       const input::Message& message, buffer::DeadReason reason);
   void count(const input::EntryCounts& counts, uint64_t stored);
+  void count(const Request& request);
   input::EntryReader reader_of(const input::Message& message) const;
   std::optional<buffer::RequestKey> key_of(const input::Message& message) const;
   void end_previous(const input::Message& message) const;

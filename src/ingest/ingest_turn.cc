@@ -52,6 +52,13 @@ void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
   cells.add(Metric::kOddTime, counts.odd_times);
 }
 
+void Ingest::count(const Request& request) {
+  parts_.cells.add(Metric::kDiscardedTooDeep, request.too_deep);
+  parts_.cells.add(Metric::kReplacedValues, request.replaced.invalid_utf8);
+  parts_.cells.add(Metric::kReplacedNotFinite, request.replaced.not_finite);
+  parts_.cells.add(Metric::kReplacedExt, request.replaced.ext);
+}
+
 void Ingest::submit() {
   for (buffer::Log* log : logs_) {
     log->submit(parts_.commits);
@@ -125,7 +132,7 @@ size_t Ingest::seal_all(buffer::SealReason reason) {
 bool Ingest::idle() const {
   return pending_.size() == 0 &&
          std::none_of(logs_.begin(), logs_.end(), [](const buffer::Log* log) {
-           return log->commit_under_way() || log->appender().has_batch();
+           return (log->commit_under_way() && !log->starting()) || log->appender().has_batch();
          });
 }
 

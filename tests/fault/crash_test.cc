@@ -30,6 +30,7 @@ class Crash : public ::testing::Test {
 TEST_F(Crash, K2K4K8NoEnumeratedStateBreaksAPromise) {
   uint64_t states = 0;
   uint64_t nested = 0;
+  uint64_t on_full_disk = 0;
   for (uint64_t seed = 1; seed <= kPlans; ++seed) {
     const Plan plan = make_plan(seed, 40);
     const auto outcome = Enumerator(plan, {.states = kStates}).run();
@@ -37,11 +38,13 @@ TEST_F(Crash, K2K4K8NoEnumeratedStateBreaksAPromise) {
         << "fault_crash --seed " << seed << " --replay " << to_text(outcome.path);
     states += outcome.states;
     nested += outcome.nested;
+    on_full_disk += outcome.on_full_disk;
   }
-  std::printf("crash states %lu, %lu of them within a recovery, of %lu plans\n", states, nested,
-              kPlans);
+  std::printf("crash states %lu, %lu of them within a recovery, of %lu plans; %lu on a full disk\n",
+              states, nested, kPlans, on_full_disk);
   EXPECT_GT(states, kPlans * kStates / 3);
   EXPECT_GT(nested, states / 20);
+  EXPECT_GT(on_full_disk, states / 20);
 }
 
 // Events that no output takes lie in staged chunks of their own until they are in dead/: cut at

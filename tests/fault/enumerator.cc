@@ -14,6 +14,7 @@ constexpr double kShareOfPlan = 0.6;         // of the states wanted: crashes of
 constexpr uint64_t kStatesPerCutLife = 200;  // until one was counted
 constexpr uint64_t kThirdLifeOneIn = 40;
 constexpr uint64_t kAgainOneIn = 4;
+constexpr uint64_t kFullDiskOneIn = 3;
 
 // In [0, 1), evenly.
 double share(uint64_t hash, uint64_t salt) {
@@ -127,7 +128,7 @@ bool Enumerator::act_on_machine(Universe& universe, const Step& step) {
   for (const auto& [name, inode] : disk.names()) {
     used += disk.cache(inode).size();
   }
-  universe.disk.set_capacity(used + step.value);
+  universe.disk.set_capacity(used + step.value, true);
   return true;
 }
 
@@ -196,19 +197,28 @@ void Enumerator::check(const Universe& from, const io::DiskState& disk, const Cr
       cut(universe, operation++);
     });
   }
-  recover(universe, hash % kAgainOneIn == 0);
+  recover(universe, hash);
   if (!universe.oracle.complaint().empty()) fail(universe.oracle.complaint());
 }
 
 // The story of a life after a crash. Some are followed by another one, to which agents send all
 // that they ever sent, as if every ack had been lost.
-void Enumerator::recover(Universe& universe, bool again) {
+void Enumerator::recover(Universe& universe, uint64_t hash) {
   ++outcome_.starts;
   Oracle& oracle = universe.oracle;
-  auto node = std::make_unique<Node>(
-      plan_, Machine{universe.disk, universe.clock, universe.random, pool_}, oracle, universe.life);
-  if (auto started = node->start(); !started) {
-    return oracle.complain("a start failed: " + started.error().message);
+  const auto make_node = [&] {
+    return std::make_unique<Node>(plan_,
+                                  Machine{universe.disk, universe.clock, universe.random, pool_},
+                                  oracle, universe.life);
+  };
+  auto node = make_node();
+  if (io::mix_hash(hash, 5) % kFullDiskOneIn == 0 && !start_on_full_disk(universe, node)) {
+    node = make_node();  // it has no position file to go on in
+  }
+  if (node->logs() == 0) {
+    if (auto started = node->start(); !started) {
+      return oracle.complain("a start failed: " + started.error().message);
+    }
   }
   node->resend(universe.life % plan_.workers);
   if (!node->drain()) oracle.complain("what is in the buffer cannot be delivered");
@@ -221,7 +231,24 @@ void Enumerator::recover(Universe& universe, bool again) {
   }
   if (node->alarms() > 0) oracle.complain("an alarm without damage");
   node.reset();
-  if (again && oracle.complaint().empty()) repeat_everything(universe);
+  if (hash % kAgainOneIn == 0 && oracle.complaint().empty()) repeat_everything(universe);
+}
+
+// What was proved is delivered; then there is space, and the rest comes in.
+bool Enumerator::start_on_full_disk(Universe& universe, std::unique_ptr<Node>& node) {
+  universe.disk.set_capacity(0, true);  // side files are written: no key is forgotten
+  const auto started = node->start();
+  if (started) {
+    ++outcome_.on_full_disk;
+    node->deliver_all();
+  }
+  universe.disk.set_capacity(UINT64_MAX);
+  universe.clock.pass(1000);
+  if (started && !node->commit_all()) universe.oracle.complain("a start does not go on with space");
+  if (!started && started.error().kind != ErrorKind::kNoSpace) {
+    universe.oracle.complain("a start on a full disk failed: " + started.error().message);
+  }
+  return started.has_value();
 }
 
 void Enumerator::repeat_everything(Universe& universe) {

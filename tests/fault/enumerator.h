@@ -3,10 +3,11 @@
 
 // Enumerator: runs a plan on a simulated disk and, before each operation that changes the disk,
 // looks at the states that a crash there may leave. Each is recovered in process, agents send again
-// what was not acked, everything is delivered, and the oracle is asked. Such a life is cut in turn
-// at each of its operations, three lives deep: all of that for a share of the states that fits the
-// number asked for. States are told apart by a hash of the disk. Invariant: the same plan and
-// settings check the same states in the same order. One thread.
+// what was not acked, everything is delivered, and the oracle is asked; for some of them the disk
+// has no free block at first. Such a life is cut in turn at each of its operations, three lives
+// deep: all of that for a share of the states that fits the number asked for. States are told apart
+// by a hash of the disk. Invariant: the same plan and settings check the same states in the same
+// order. One thread.
 
 #include <cstdint>
 #include <string>
@@ -40,8 +41,9 @@ class Enumerator {
     uint64_t states = 0;      // distinct
     uint64_t nested = 0;      // of them, within a recovery
     uint64_t starts = 0;
-    std::string complaint;    // empty: none
-    std::vector<Point> path;  // of the first complaint
+    uint64_t on_full_disk = 0;  // of them
+    std::string complaint;      // empty: none
+    std::vector<Point> path;    // of the first complaint
   };
 
   Enumerator(const Plan& plan, Settings settings);
@@ -66,7 +68,8 @@ class Enumerator {
   void cut(Universe& universe, uint32_t operation);
   void check(const Universe& from, const io::DiskState& disk, const CrashState& state,
              uint64_t hash);
-  void recover(Universe& universe, bool again);
+  void recover(Universe& universe, uint64_t hash);
+  bool start_on_full_disk(Universe& universe, std::unique_ptr<Node>& node);
   void repeat_everything(Universe& universe);
   bool takes(size_t level, uint64_t hash);
   bool nests(size_t level, uint64_t hash);

@@ -29,7 +29,7 @@ class Moves : public ::testing::Test {
 class Script {
  public:
   Script() {
-    plan_.chunk_bytes_max = 200'000;
+    plan_.chunk_bytes_max = 190'000;
     plan_.spill_after_ms = 100;
   }
   void send(uint32_t bytes, uint32_t stage = 0) {
@@ -40,7 +40,7 @@ class Script {
   }
   // One that fills its chunk, and is delivered at once.
   void pass_by() {
-    send(195'000, 1);
+    send(185'000, 1);
     act(Act::kDeliver);
     act(Act::kTend);
   }

@@ -162,12 +162,12 @@ void Node::send(const Request& request, size_t worker) {
   for (const uint32_t record : request.record_bytes) bytes += record;
   oracle_.sent(request.number);
   if (!request.keyed) {
-    if (log.room(bytes) == buffer::Room::kYes) append(request, index, std::nullopt);
+    if (has_room(index, bytes)) append(request, index, std::nullopt);
     return;
   }
   const buffer::RequestKey key = key_of(request.number);
   if (keys_.is_durable(key, log.settings().key_bit)) return oracle_.acked(request.number);
-  if (log.room(bytes) != buffer::Room::kYes) return;
+  if (!has_room(index, bytes)) return;
   const auto waiter = [this, number = request.number](bool durable) {
     if (durable) oracle_.acked(number);
   };
@@ -179,6 +179,12 @@ void Node::send(const Request& request, size_t worker) {
     case buffer::KeyTable::Claim::kDurable:
       return oracle_.acked(request.number);
   }
+}
+
+// A client waits while the next segment is made.
+bool Node::has_room(size_t log, uint64_t bytes) {
+  if (logs_[log]->room(bytes) == buffer::Room::kNotYet) tend(log);
+  return logs_[log]->room(bytes) == buffer::Room::kYes;
 }
 
 void Node::append(const Request& request, size_t log,
@@ -201,7 +207,9 @@ void Node::append(const Request& request, size_t log,
       to.put(target, record_of(request, i));
     }
   }
-  to.end();
+  if (logs_[log]->room_for_open_request() == buffer::Room::kYes) return to.end();
+  to.abort();
+  if (key) keys_.failed(*key, logs_[log]->settings().key_bit);
 }
 
 void Node::resend(size_t worker) {
@@ -270,6 +278,13 @@ std::optional<Node::Taken> Node::take(size_t index) {
 void Node::finish(size_t log, const Taken& taken) {
   logs_[log]->finish(taken.chunk, buffer::Finish::kDelivered);
   oracle_.finished(log, taken.chunk.seq);
+}
+
+void Node::deliver_all() {
+  for (size_t i = 0; i < logs_.size(); ++i) {
+    while (auto taken = take(i)) finish(i, *taken);
+    tend(i);
+  }
 }
 
 void Node::tend(size_t log) {

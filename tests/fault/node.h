@@ -52,6 +52,8 @@ class Node {
   };
   std::optional<Taken> take(size_t log);
   void finish(size_t log, const Taken& taken);
+  /// Delivers what is queued in all logs, and a round of housekeeping each.
+  void deliver_all();
   void tend(size_t log);
 
   /// Seals, commits and delivers whatever there is, and looks into dead/. False if something could
@@ -68,6 +70,7 @@ class Node {
 
  private:
   buffer::Appender& appender(size_t log) { return logs_[log]->appender(); }
+  bool has_room(size_t log, uint64_t bytes);
   bool wait_for(size_t log, buffer::Batch& batch);
   void append(const Request& request, size_t log, const std::optional<buffer::RequestKey>& key);
   void look_into_dead(size_t log);

@@ -4,7 +4,6 @@
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import unittest
@@ -17,10 +16,9 @@ from integration_case import IntegrationCase
 from millrace import binary, kinesis_match, local_match
 from waiting import until
 
-EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_DISK, EXIT_TAKEN = 69, 73, 74, 75
+EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_TAKEN = 69, 73, 75
 EXIT_PERMISSION, EXIT_CONFIG = 77, 78
 NOBODY = 65534
-FULL_BYTES = 96 << 20
 
 
 def in_own_mounts(commands):
@@ -183,74 +181,6 @@ class FullBuffer(IntegrationCase):
         millrace.wait_idle()
         self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 5000)
         until(lambda: millrace.output()["state"] == ["ok"], "and that it is not")
-
-
-@unittest.skipIf(os.geteuid() != 0, "needs root for a mount of its own")
-class FullDisk(RefusalCase):
-    """A small file system of its own below root_dir, seen by this process too."""
-
-    def setUp(self):
-        super().setUp()
-        self.disk = self.place("disk")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_BYTES}", "tmpfs", self.disk],
-                       check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=False)
-
-    def start_on_disk(self, endpoint):
-        """Its log and configuration stay outside."""
-        matches = [kinesis_match(endpoint.url)]
-        instance = self.millrace(matches, start=False)
-        instance.root = self.disk
-        instance.configure(matches)
-        return instance.start()
-
-    def test_full_disk_stops_acks_and_loses_nothing(self):
-        endpoint = self.endpoint()
-        endpoint.gate.hold("before")
-        millrace = self.start_on_disk(endpoint)
-        sender = NumberedSender("full", "app.full", text_bytes=2000)
-        # Without a reader of the buffer the acks stop when the disk is full; the client's own
-        # time-out then ends the connection, as an agent's would.
-        with self.assertRaises(OSError):
-            sender.run(millrace.port, lambda: True, timeout=5)
-        self.assertTrue(millrace.is_alive())
-        self.assertGreater(sender.acked_events, 0)
-        self.assertGreater(len(sender.doubtful), 0)
-        self.assertGreater(millrace.output()["queued_chunks"], 0)
-        print(f"    {sender.acked_events} events acked on {FULL_BYTES >> 20} MiB", flush=True)
-        endpoint.gate.release()
-        # Delivery frees space, and messages are taken again. Those that waited are given up by their
-        # sender: each is there whole or not at all.
-        after = NumberedSender("after", "app.full")
-        after.run(millrace.port, lambda: after.sent_events < 1000)
-        millrace.wait_idle(60)
-        abandoned = [(sender.name, one.first, one.count) for one in sender.doubtful]
-        self.assert_all_well(endpoint, [sender, after], repeats=None, abandoned=abandoned)
-        self.assertEqual(millrace.stop(), 0)
-
-    def test_start_on_a_full_disk_is_refused_and_loses_nothing(self):
-        endpoint = self.endpoint()
-        endpoint.gate.hold("before")
-        millrace = self.start_on_disk(endpoint)
-        sender = self.send_events(millrace, 2000)
-        millrace.kill()
-        filler = os.path.join(self.disk, "filler")
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 20))
-            except OSError:
-                pass
-        endpoint.gate.release()
-        until(endpoint.is_quiet, "the held requests are over")
-        for _ in range(3):
-            self.assert_refused(millrace.launch(), EXIT_DISK, "the disk is full", self.disk)
-        os.unlink(filler)
-        millrace.start()
-        after = self.send_events(millrace, 100, name="after")
-        millrace.wait_idle(60)
-        verdict = self.assert_all_well(endpoint, [sender, after], repeats=None)
-        self.assertEqual(verdict.delivered, 2100)
 
 
 if __name__ == "__main__":

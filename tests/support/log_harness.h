@@ -33,6 +33,8 @@ class LogHarness {
                                                      .output_id = "out",
                                                      .total_limit_bytes = total_limit,
                                                      .key_seed = 42,
+                                                     .keys = keys,
+                                                     .key_bit = 1,
                                                      .moves = moves},
                                  pool_, registry, interrupted);
     if (!log) return tl::unexpected(log.error());
@@ -54,12 +56,24 @@ class LogHarness {
 
   /// One request with these records, laid out but not committed.
   void append(const std::vector<std::string>& records, const std::string& stage_key = "") {
-    buffer::StageTarget target{.stage_key = stage_key, .profile = &profile};
-    log_->appender().begin(next_request_++, {});
-    for (const std::string& record : records) {
-      log_->appender().put(target, record);
-    }
+    lay_out(records, stage_key);
     log_->appender().end();
+  }
+
+  /// The same if the log has room for it, as a client would find it. The room that it had.
+  buffer::Room offer(const std::vector<std::string>& records, const std::string& stage_key = "") {
+    uint64_t bytes = 0;
+    for (const std::string& record : records) bytes += record.size();
+    buffer::Room room = log_->room(bytes);
+    if (room != buffer::Room::kYes) return room;
+    lay_out(records, stage_key);
+    room = log_->room_for_open_request();
+    if (room == buffer::Room::kYes) {
+      log_->appender().end();
+    } else {
+      log_->appender().abort();
+    }
+    return room;
   }
 
   /// Commits what was laid out, and first what the disk refused before. True if it is durable,
@@ -78,6 +92,7 @@ class LogHarness {
       auto done = commits_->take_completions();
       CHECK(done.size() == 1);
       log_->completed(*done[0].batch);
+      CHECK(log_->appender().seal_debt() == log_->appender().count_seal_debt());
     }
   }
 
@@ -99,6 +114,7 @@ class LogHarness {
     Taken taken{.chunk = *log_->queue().take(), .loaded = {}};
     buffer::ChunkReader reader = log_->make_reader();
     auto read = reader.read(taken.chunk, taken.loaded);
+    log_->note_damage(taken.loaded);
     CHECK(read.has_value());
     const buffer::SealPayload& seal = taken.loaded.seal;
     CHECK(taken.chunk.id == seal.open.id && taken.chunk.records == seal.records);
@@ -127,8 +143,18 @@ class LogHarness {
   std::atomic<bool> interrupted{false};
   uint64_t total_limit = 1ULL << 40;
   buffer::MoveLimits moves;
+  buffer::KeyTable* keys = nullptr;
+  std::optional<buffer::RequestKey> next_key;  // of the next request
 
  private:
+  void lay_out(const std::vector<std::string>& records, const std::string& stage_key) {
+    buffer::StageTarget target{.stage_key = stage_key, .profile = &profile};
+    log_->appender().begin(next_request_++, std::exchange(next_key, std::nullopt));
+    for (const std::string& record : records) {
+      log_->appender().put(target, record);
+    }
+  }
+
   // False when the disk has refused it; one that refuses is not asked before a second has passed.
   bool await_commit(uint64_t failures_before, int rounds_max) {
     const bool asked =

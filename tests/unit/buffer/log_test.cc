@@ -261,7 +261,7 @@ TEST(Log, FullAtItsLimitUntilAChunkIsFinished) {
   ASSERT_TRUE(harness.commit());
   EXPECT_EQ(harness.log().room(20), Room::kFull);
   bool woken = false;
-  harness.log().when_room([&] { woken = true; });
+  harness.log().when_room(Room::kFull, [&] { woken = true; });
   harness.drain();
   EXPECT_TRUE(woken);
   EXPECT_EQ(harness.log().room(20), Room::kYes);

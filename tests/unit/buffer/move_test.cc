@@ -241,6 +241,28 @@ TEST_F(MoveLaidOut, UntilItIsDurableTheOldCopyCounts) {
   EXPECT_EQ(sparse.deliver_due(), "stuck;");
 }
 
+// The move is in the last commit, which nothing proves, and there is no room to write it again.
+TEST_F(MoveLaidOut, InTheTailOfAFullDiskTheOldCopyStays) {
+  auto batch = next();
+  ASSERT_EQ(batch->moves.size(), 1U);
+  ASSERT_EQ(log().commit(*batch), LogWriter::Outcome::kDurable);
+  batch.reset();
+  sparse.harness.stop();
+  sparse.files.set_capacity(0, true);
+  sparse.start();
+  ASSERT_TRUE(log().starting());
+  const size_t segments = log().segments().count();
+  ASSERT_GE(segments, 2U);
+  for (int i = 0; i < 5; ++i) log().tend();
+  EXPECT_EQ(log().segments().count(), segments);
+  sparse.files.set_capacity(UINT64_MAX);
+  sparse.harness.clock.running += LogWriter::kProbeFullEveryMs;
+  ASSERT_TRUE(sparse.harness.commit());
+  EXPECT_EQ(sparse.deliver_due(), "stuck;");
+  for (int i = 0; i < 5; ++i) log().tend();
+  EXPECT_EQ(log().segments().count(), 1U);
+}
+
 TEST_F(MoveLaidOut, WhatNobodyTakesGoesBackToTheQueue) {
   EXPECT_EQ(log().queue().counts().queued, 0U);
   sparse.harness.clock.running += MoveSlot::kTakenBackMs;

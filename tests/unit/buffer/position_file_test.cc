@@ -188,5 +188,36 @@ TEST_F(PositionFileTest, ARewriteThatFailsLeavesTheOldFile) {
   EXPECT_EQ(found().position.finished.size(), kLinesOverAStep);
 }
 
+// On a disk without room for a new file: what a dead process left in the cache is written again.
+TEST_F(PositionFileTest, ItIsGoneOnWithInPlace) {
+  deliver(3);
+  const uint64_t free = position_->free_slots();
+  position_.reset();
+  files_.set_capacity(UINT64_MAX - *files_.free_bytes(kDirectory));
+  const PositionLine elsewhere{.kind = 'C', .chunk_seq = 4, .id = chunk(4, 1).id};
+  auto again = PositionFile::go_on(files_, kDirectory, PositionHeader{.uuid = kUuid},
+                                   {KeptLine{.line = elsewhere, .shares = {Share{1, 64}}}});
+  ASSERT_TRUE(again);
+  position_ = std::move(*again);
+  EXPECT_EQ(position_->free_slots(), free - 1);
+  ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(5, 1), 5));
+  EXPECT_EQ(found().position.finished.size(), 4U) << "the last one was not synced";
+}
+
+TEST_F(PositionFileTest, OneThatIsNotThereOrTooShortIsNotGoneOnWith) {
+  position_.reset();
+  for (const bool there : {true, false}) {
+    const std::string path = std::string(kDirectory) + "/chunks.pos";
+    if (there) {
+      files_.put(path, std::string(5000, '\0'));
+    } else {
+      ASSERT_TRUE(files_.unlink(path));
+    }
+    const auto again = PositionFile::go_on(files_, kDirectory, PositionHeader{.uuid = kUuid}, {});
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().kind, ErrorKind::kNoSpace);
+  }
+}
+
 }  // namespace
 }  // namespace millrace::buffer

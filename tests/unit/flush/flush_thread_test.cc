@@ -163,6 +163,20 @@ TEST_F(FlushThreadTest, ResendsAreCountedWhateverBecomesOfThem) {
   EXPECT_EQ(harness_.registry.total(metrics::Metric::kFlushResends), 2);
 }
 
+TEST_F(FlushThreadTest, WhatDoesNotHoldIsLeftOutAndMarksItsSegment) {
+  start();
+  harness_.append({"good;"});
+  queue({"rotten;"});
+  const std::string path = "/buffer/worker0/out/buffer/" + harness_.log().segments().newest()->name;
+  const size_t at = io::read_whole(files_, path, 1 << 30)->find("rotten;");
+  ASSERT_TRUE((*files_.open(path, io::OpenMode::kReadWrite))->pwrite("R", at));
+  output_.answers = {Outcome::kCommitted};
+  ASSERT_TRUE(flush_until([this] { return delivered(); }));
+  EXPECT_EQ(output_.attempts().front().record, "HEADgood;");
+  EXPECT_EQ(harness_.registry.total(metrics::Metric::kDamagedRecords), 1U);
+  EXPECT_TRUE(harness_.log().segments().newest()->damaged);
+}
+
 TEST_F(FlushThreadTest, TheKeyIsThatOfTheOpening) {
   harness_.profile.head = [](const ChunkId&) { return buffer::HeadAndKey{"HEAD", "fixed"}; };
   start();
