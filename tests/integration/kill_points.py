@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """As kill_loop.py, but killed at a call to the system: before or after the n-th of its kind.
 
-    kill_points.py [--hits 50] [--cycles N] [--seed N] [--workers 2] [--flush-threads 8] [--keep]
+    kill_points.py [--hits 50] [--first N] [--cycles N] [--seed N] [--workers 2] [--flush-threads 8] [--keep]
 
 The points are every call by which the buffer reaches its disk and an ack or a request leaves, before
 and after it, at each of its first HITS hits in a life; one life each, in random order. With --cycles
-only so many of them. A life that does not reach its point is killed after a while and counted.
+only so many of them, from the FIRST on. A life that does not reach its point is killed after a while and counted.
 """
 import os
 import random
@@ -43,6 +43,7 @@ class KillPoints(kill_loop.KillLoop):
         super().__init__(options, directory, self._faults.environment)
         self._points = points(options.hits)
         random.Random(options.seed).shuffle(self._points)
+        del self._points[:options.first]
         options.cycles = min(options.cycles or len(self._points), len(self._points))
         self.reached = set()
         self.not_reached = set()
@@ -87,6 +88,7 @@ def run(arguments=()):
     parser = kill_loop.options_parser("killed at calls to the system, judged event by event")
     parser.set_defaults(cycles=0)
     parser.add_argument("--hits", type=int, default=50)
+    parser.add_argument("--first", type=int, default=0)
     return kill_loop.run(arguments, parser, KillPoints)
 
 
