@@ -17,6 +17,7 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
+constexpr uint64_t kShrinkStepBytes = 4ULL << 20;
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
@@ -33,6 +34,16 @@ Metric dead_letter_metric(const QueuedChunk& chunk) {
     default:
       return Metric::kDeadUndecodable;
   }
+}
+
+// Step by step: a file system that frees 64 MiB at once lets a sync beside it wait 40 ms.
+Result<> shrink(io::File& file, uint64_t bytes) {
+  Result<> cut;
+  while (cut && bytes > kSegmentHeaderBytes) {
+    bytes = std::max(kSegmentHeaderBytes, bytes - std::min(bytes, kShrinkStepBytes));
+    cut = file.truncate(bytes);
+  }
+  return cut;
 }
 
 }  // namespace
@@ -234,7 +245,7 @@ Result<> Log::remove_segment(const Segment& segment) {
     // A flush thread may keep the file open, and an unlinked file keeps its blocks until it closes.
     auto file = io_.files.open(path, io::OpenMode::kReadWrite);
     if (!file) return tl::unexpected(file.error());
-    if (auto cut = (*file)->truncate(kSegmentHeaderBytes); !cut) return cut;
+    if (auto cut = shrink(**file, segment.file_bytes); !cut) return cut;
     if (auto gone = io_.files.unlink(path); !gone) return gone;
   }
   segments_.remove(segment);
