@@ -189,6 +189,11 @@ void ChunkQueue::stop() {
   wake_.notify_all();
 }
 
+size_t ChunkQueue::held() const {
+  const std::lock_guard lock(mutex_);
+  return ready_.size() + waiting_.size() + in_hand_.size() + dead_.size();
+}
+
 size_t ChunkQueue::queued() const {
   const std::lock_guard lock(mutex_);
   return ready_.size() + waiting_.size();

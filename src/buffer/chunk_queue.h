@@ -64,7 +64,9 @@ class ChunkQueue {
     uint64_t oldest_age_ms = 0;
   };
   Counts counts() const;  // looks at every waiting chunk
-  size_t queued() const;  // ready or waiting; for each message on its way in
+  size_t queued() const;  // ready or waiting
+  /// All that are not finished; for each message on its way in.
+  size_t held() const;
 
  private:
   void move_due(uint64_t now);  // mutex held

@@ -120,7 +120,9 @@ Room Log::room(uint64_t bytes) {
   if (refusing_) return Room::kRefusing;
   const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
-  const uint64_t unfinished = queue_.queued() + appender_->staged_chunks();
+  // Each of them will have its line, on a full disk too.
+  const uint64_t unfinished =
+      queue_.held() + appender_->staged_chunks() + appender_->sealing_chunks() + committing_seals_;
   if (position_->free_slots() <= unfinished + segments_.count() + 256) return Room::kFull;
   const bool leaves = spares_.leaves_reserve(laid_out(bytes), appender_->seal_debt());
   return leaves ? Room::kYes : short_of_space();

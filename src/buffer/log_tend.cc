@@ -145,10 +145,12 @@ void Log::tend_position() {
   const ChunkQueue::Counts counts = queue_.counts();
   const uint64_t unfinished =
       counts.queued + counts.in_flight + counts.dead_letters + staged_chunks_;
+  const uint64_t free_before = position_->free_slots();
   if (auto reserved = position_->reserve(unfinished); !reserved) {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }
+  if (position_->free_slots() > free_before) wake_waiting();
   // A compaction would drop lines too early while a removal may be undone, or copies of a chunk
   // that has become finished are on their way to disk.
   if (!sync_position() || removals_unsynced_ || move_under_way_) return;

@@ -321,5 +321,30 @@ TEST(Log, DeadLettersAreWrittenWithTheirReason) {
   }
 }
 
+// Each chunk will have a line in the position file: also those whose SEAL is on its way.
+TEST(Log, TakesNoMoreChunksThanThePositionFileHasLinesFor) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.records_max = 1;
+  ASSERT_TRUE(harness.start());
+  const std::vector<std::string> records(1000, "r");
+  int requests = 0;
+  for (; requests < 50 && harness.log().room(2) == Room::kYes; ++requests) harness.append(records);
+  ASSERT_LT(requests, 20);  // of slots there are 13 056 at first
+  bool woken = false;
+  harness.log().when_room(Room::kFull, [&] { woken = true; });
+  harness.log().publish_counts();
+  harness.log().tend();
+  EXPECT_TRUE(woken);
+  EXPECT_EQ(harness.log().room(2), Room::kYes);
+  ASSERT_TRUE(harness.commit());
+  size_t chunks = 0;
+  while (auto taken = harness.take()) {
+    harness.finish(*taken);
+    ++chunks;
+  }
+  EXPECT_EQ(chunks, requests * records.size());
+}
+
 }  // namespace
 }  // namespace millrace::buffer
