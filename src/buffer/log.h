@@ -205,6 +205,7 @@ class Log : public CommitTarget {
   std::atomic<bool> position_failing_{false};
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
   std::atomic<bool> spare_missing_{false};   // it cannot be made
+  std::atomic<bool> drop_wanted_{false};     // the last try to make it found no space
   std::atomic<bool> clients_wait_{false};    // for room, now or a moment ago
   std::atomic<bool> move_under_way_{false};  // in a batch
   mutable std::mutex mutex_;                 // guards the two below

@@ -17,7 +17,6 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
-constexpr uint64_t kShrinkStepBytes = 4ULL << 20;
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
@@ -34,16 +33,6 @@ Metric dead_letter_metric(const QueuedChunk& chunk) {
     default:
       return Metric::kDeadUndecodable;
   }
-}
-
-// Step by step: a file system that frees 64 MiB at once lets a sync beside it wait 40 ms.
-Result<> shrink(io::File& file, uint64_t bytes) {
-  Result<> cut;
-  while (cut && bytes > kSegmentHeaderBytes) {
-    bytes = std::max(kSegmentHeaderBytes, bytes - std::min(bytes, kShrinkStepBytes));
-    cut = file.truncate(bytes);
-  }
-  return cut;
 }
 
 }  // namespace
@@ -76,6 +65,8 @@ void Log::tend_spare() {
   if (auto made = make_or_grow_spare(wanted); !made) {
     spare_retry_ms_ = now + kSpareRetryMs;
     if (!needed) return;  // nothing is stored less for it
+    // Not while a segment that was left could not be finished: none could go, whatever is dropped.
+    drop_wanted_ = !segments_.next_unfinished();
     if (made.error().kind != ErrorKind::kNoSpace) disk_failed(made.error());
     if (spare_missing_.exchange(true)) return;
     log::error("buffer", "the next segment cannot be made; storing waits for it, delivery goes on",
@@ -151,9 +142,9 @@ void Log::tend_position() {
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }
   if (position_->free_slots() > free_before) wake_waiting();
-  // A compaction would drop lines too early while a removal may be undone, or copies of a chunk
-  // that has become finished are on their way to disk.
-  if (!sync_position() || removals_unsynced_ || move_under_way_) return;
+  // A compaction would drop lines too early while a removal may be undone, or frames of a chunk
+  // that has become finished are on their way to disk: copies, or the tail that a start found.
+  if (!sync_position() || removals_unsynced_ || move_under_way_ || starting_) return;
   auto compacted = position_->compact(
       segments_.first_lsn(),
       [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },
@@ -247,7 +238,7 @@ Result<> Log::remove_segment(const Segment& segment) {
     // A flush thread may keep the file open, and an unlinked file keeps its blocks until it closes.
     auto file = io_.files.open(path, io::OpenMode::kReadWrite);
     if (!file) return tl::unexpected(file.error());
-    if (auto cut = shrink(**file, segment.file_bytes); !cut) return cut;
+    if (auto cut = (*file)->truncate(kSegmentHeaderBytes); !cut) return cut;
     if (auto gone = io_.files.unlink(path); !gone) return gone;
   }
   segments_.remove(segment);
@@ -261,8 +252,10 @@ bool Log::drop_oldest() {
   return chunk.has_value();
 }
 
-// Chunks of the newest segment would be dropped in vain: it stays.
+// One segment's worth for each spare that could not be made. Chunks of the newest segment would be
+// dropped in vain: it stays.
 void Log::drop_for_disk() {
+  if (!drop_wanted_.exchange(false)) return;
   const std::optional<Segment> newest = segments_.newest();
   while (newest && !segments_.next_removable()) {
     std::optional<QueuedChunk> chunk = queue_.take_oldest();

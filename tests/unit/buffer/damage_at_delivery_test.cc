@@ -40,7 +40,7 @@ class DamageAtDelivery : public ::testing::Test {
     const auto entries = files.list(kDirectory + below);
     if (!entries) return found;
     for (const io::DirectoryEntry& entry : *entries) {
-      if (entry.name.starts_with("seg.")) found.push_back(entry.name);
+      if (entry.name.ends_with(".log")) found.push_back(entry.name);
     }
     return found;
   }

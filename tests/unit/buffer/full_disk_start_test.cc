@@ -51,7 +51,7 @@ class FullDiskStart : public ::testing::Test {
     std::vector<std::string> names;
     const auto entries = files.list(kDirectory);
     for (const io::DirectoryEntry& entry : *entries) {
-      if (entry.name.starts_with("seg.")) names.push_back(entry.name);
+      if (entry.name.ends_with(".log")) names.push_back(entry.name);
     }
     return names;
   }

@@ -85,7 +85,7 @@ TEST_F(Move, NotBeforeItsTimeAndNotWhatIsMostlyNeeded) {
 
 // Q5 in small: however much passes by, file, memory and what a start reads stay flat.
 TEST_F(Move, Q5TheDiskStaysBoundedBehindStuckChunks) {
-  for (const size_t live_share : {1, 60}) {
+  for (const size_t live_share : {size_t{1}, size_t{60}}) {
     const std::string stuck(SparseLog::kSegmentBytes * live_share / 200, 's');  // two a segment
     size_t chunks = 0;
     for (int segment = 0; segment < 12; ++segment) {
