@@ -328,9 +328,9 @@ TEST(Log, TakesNoMoreChunksThanThePositionFileHasLinesFor) {
   harness.profile.records_max = 1;
   ASSERT_TRUE(harness.start());
   const std::vector<std::string> records(1000, "r");
-  int requests = 0;
+  size_t requests = 0;
   for (; requests < 50 && harness.log().room(2) == Room::kYes; ++requests) harness.append(records);
-  ASSERT_LT(requests, 20);  // of slots there are 13 056 at first
+  ASSERT_LT(requests, 20U);  // of slots there are 13 056 at first
   bool woken = false;
   harness.log().when_room(Room::kNotYet, [&] { woken = true; });
   harness.log().publish_counts();
