@@ -72,6 +72,11 @@ class ChunkTable {
   /// What the side file of the segment at `base_lsn` tells of a chunk, instead of its frames.
   void add(const SideFile::Chunk& side, const TakenFrames& taken, uint64_t base_lsn);
 
+  /// True if a SEAL of the chunk was added.
+  bool is_sealed(uint64_t seq) const {
+    const auto chunk = chunks_.find(seq);
+    return chunk != chunks_.end() && chunk->second.sealed;
+  }
   std::map<uint64_t, FoundChunk>& chunks() { return chunks_; }
   uint64_t highest_seq() const { return chunks_.empty() ? 0 : chunks_.rbegin()->first; }
 

@@ -80,7 +80,11 @@ void Log::tend_spare() {
 Result<> Log::make_or_grow_spare(uint64_t wanted) {
   if (std::optional<Spare> spare = spares_.take_back()) {
     auto grown = grow_spare(*spare, std::max(wanted, spare->capacity));
-    spares_.put(std::move(*spare));
+    if (grown || grown.error().kind == ErrorKind::kNoSpace) {
+      spares_.put(std::move(*spare));
+    } else {
+      (void)io_.files.unlink(spare->path);  // no sync of it may follow one that failed
+    }
     return grown;
   }
   const uint64_t least = kSegmentHeaderBytes + kBlockBytes + seal_debt_;

@@ -84,7 +84,9 @@ bool Recovery::is_unfinished(const SideFile::Chunk& chunk) const {
 
 // True if the side file of a segment that was left tells all of it. Then only the SEALs in it are
 // read, or the OPENs of chunks that were not sealed there; payloads are checked at delivery.
-// False: it has none, or one that does not fit, or something it names is not there: scan it.
+// False: it has none, or one that does not fit, or something it names is not there: scan it. So
+// too if it holds copies of a chunk whose older SEAL was met: copies may have come in slices, each
+// with a SEAL that tells what it freed elsewhere, and the side file has the last of them only.
 Result<bool> Recovery::take_side_file(const Segment& segment) {
   const std::string path =
       settings_.directory + "/" + side_file_name(segment.epoch, segment.base_lsn);
@@ -105,6 +107,7 @@ Result<bool> Recovery::take_side_file(const Segment& segment) {
   for (const SideFile::Chunk& chunk : side.chunks) {
     taken.emplace_back();
     if (!is_unfinished(chunk)) continue;
+    if (!is_whole(chunk) && table_.is_sealed(chunk.seq)) return false;
     auto fits = take_frames(scanner, chunk, taken.back());
     if (!fits) return tl::unexpected(fits.error());
     if (!*fits) return false;

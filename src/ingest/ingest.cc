@@ -47,7 +47,7 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
     if (whole) count(request);
     return whole ? Verdict::kDone : Verdict::kMalformed;
   }
-  if (const auto verdict = take_back_if_full(request, action)) return *verdict;
+  if (const auto verdict = take_back_if_full(request, message, action)) return *verdict;
   count(reader.counts(), stored);
   count(request);
   end(request, ticket, replies);
@@ -98,12 +98,15 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
 }
 
 // A message may take more than was estimated: what it would take from the SEALs is not its own.
-std::optional<Verdict> Ingest::take_back_if_full(const Request& request,
+// When it is offered again, its key is not that of a message before it: a copy that came over
+// another connection may be durable under it by then.
+std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const Message& message,
                                                  config::OverflowAction action) {
   const buffer::Room room = request.log.room_for_open_request();
   if (room == buffer::Room::kYes) return std::nullopt;
   request.log.appender().abort();
   give_up(request);
+  if (message.note != nullptr) message.note->used = false;
   const Admission admission = without_room(request.log, action, room);
   return admission == Admission::kRefused ? Verdict::kRefused : Verdict::kNotNow;
 }

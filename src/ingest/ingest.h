@@ -113,6 +113,7 @@ class Ingest {
   Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
   Admission without_room(buffer::Log& log, config::OverflowAction action, buffer::Room room);
   std::optional<input::Verdict> take_back_if_full(const Request& request,
+                                                  const input::Message& message,
                                                   config::OverflowAction action);
   bool append_matched(Lane& lane, Request& request, const input::Message& message,
                       input::EntryReader& reader, uint64_t& stored);

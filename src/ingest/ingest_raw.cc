@@ -38,7 +38,8 @@ Verdict Ingest::undecodable(const Message& message, input::Ticket ticket, input:
   begin(request);
   put_raw(*log, lane != nullptr ? lane->opaque_profile() : parts_.unmatched->opaque_profile(),
           message, buffer::DeadReason::kUndecodable);
-  if (const auto full = take_back_if_full(request, config::OverflowAction::kBlock)) return *full;
+  if (const auto full = take_back_if_full(request, message, config::OverflowAction::kBlock))
+    return *full;
   end(request, ticket, replies);
   log::warn("ingest", "a message that cannot be decoded came again; it goes to dead/ as it came",
             {{"peer", message.peer}, {"tag", message.tag}, {"bytes", message.entries.size()}});

@@ -71,10 +71,10 @@ class SparseLog {
     }
   }
   /// A minute passes, with housekeeping and commits as they are wanted.
-  void let_it_move() {
+  void let_it_move(int rounds = 50) {
     log().tend();
     harness.clock.running += kSpillAfterMs;
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < rounds; ++i) {
       log().tend();
       CHECK(harness.commit());
       harness.clock.running += 200;

@@ -13,30 +13,34 @@ using metrics::Metric;
 using testing::LiveRecount;
 using testing::SparseLog;
 
+void expect_no_alarm(const SparseLog& sparse) {
+  for (const Metric alarm :
+       {Metric::kMissingSegments, Metric::kCorruptBytes, Metric::kDamagedChunks}) {
+    EXPECT_EQ(sparse.total(alarm), 0U);
+  }
+  EXPECT_EQ(sparse.damaged, 0U);
+}
+
+void expect_counts_agree(SparseLog& sparse) {
+  std::map<uint64_t, uint64_t> counted;
+  for (const Segment& segment : sparse.log().segments().all()) {
+    if (segment.live_bytes > 0) counted[segment.base_lsn] += segment.live_bytes;
+  }
+  EXPECT_EQ(counted, LiveRecount::of(sparse.files, SparseLog::kDirectory));
+}
+
+// The disk bound of the format: 4 x live + 2 segments + 1 spare.
+void expect_bounded(Log& log) {
+  const uint64_t bound = 4 * log.segments().live_bytes() + 3 * SparseLog::kSegmentBytes;
+  EXPECT_LE(log.status().disk_bytes, bound);
+}
+
 class Move : public ::testing::Test {
  protected:
   void SetUp() override { sparse.start(); }
-  void TearDown() override {
-    for (const Metric alarm :
-         {Metric::kMissingSegments, Metric::kCorruptBytes, Metric::kDamagedChunks}) {
-      EXPECT_EQ(sparse.total(alarm), 0U);
-    }
-    EXPECT_EQ(sparse.damaged, 0U);
-  }
+  void TearDown() override { expect_no_alarm(sparse); }
 
   Log& log() { return sparse.log(); }
-  void expect_counts_agree() {
-    std::map<uint64_t, uint64_t> counted;
-    for (const Segment& segment : log().segments().all()) {
-      if (segment.live_bytes > 0) counted[segment.base_lsn] += segment.live_bytes;
-    }
-    EXPECT_EQ(counted, LiveRecount::of(sparse.files, SparseLog::kDirectory));
-  }
-  // The disk bound of the format: 4 x live + 2 segments + 1 spare.
-  void expect_bounded() {
-    const uint64_t bound = 4 * log().segments().live_bytes() + 3 * SparseLog::kSegmentBytes;
-    EXPECT_LE(log().status().disk_bytes, bound);
-  }
 
   SparseLog sparse;
 };
@@ -52,10 +56,10 @@ TEST_F(Move, AStuckChunkDoesNotKeepItsSegment) {
   EXPECT_GE(sparse.total(Metric::kMovedBytes), record.size());
   EXPECT_LE(log().segments().disk_bytes() + SparseLog::kSegmentBytes / 2, before);
   EXPECT_EQ(log().segments().count(), 1U);
-  expect_bounded();
-  expect_counts_agree();
+  expect_bounded(log());
+  expect_counts_agree(sparse);
   sparse.cut_power_and_start();
-  expect_counts_agree();
+  expect_counts_agree(sparse);
   EXPECT_TRUE(sparse.deliver_due() == record);
   log().tend();
   sparse.cut_power_and_start();
@@ -95,8 +99,8 @@ TEST_F(Move, Q5TheDiskStaysBoundedBehindStuckChunks) {
       }
       sparse.pass_by(1);
       sparse.let_it_move();
-      expect_bounded();
-      expect_counts_agree();
+      expect_bounded(log());
+      expect_counts_agree(sparse);
     }
     if (live_share == 1) {
       EXPECT_GT(sparse.total(Metric::kMovedChunks), 0U);
@@ -128,36 +132,70 @@ TEST_F(Move, WhatIsStagedIsSealedFirst) {
   EXPECT_EQ(sparse.reasons.back(), SealReason::kReclaim);
 }
 
-// Four hundred kilobytes in one chunk, at most ninety in a commit.
-TEST_F(Move, ALargeChunkIsMovedInSlices) {
-  sparse.harness.stop();
-  sparse.harness.moves.frame_bytes_max = 90'000;
+// A chunk with four records in each of six segments; at most one of them goes in a commit. What was
+// stored.
+std::string store_in_many_segments(SparseLog& sparse) {
+  sparse.harness.moves.frame_bytes_max = 20'000;
   sparse.start();
   std::string body;
   for (uint64_t rolls = 0; rolls < 6; ++rolls) {
-    const std::string record(60'000, static_cast<char>('a' + rolls));
-    body += record;
-    sparse.harness.append({record}, "large");
-    EXPECT_TRUE(sparse.harness.commit());
-    while (sparse.total(Metric::kRolls) == rolls) {
+    for (int i = 0; i < 4; ++i) {
+      body.append(15'000, static_cast<char>('a' + rolls));
+      sparse.harness.append({body.substr(body.size() - 15'000)}, "large");
+      EXPECT_TRUE(sparse.harness.commit());
+    }
+    while (rolls < 5 && sparse.total(Metric::kRolls) == rolls) {
       sparse.harness.append({std::string(390'000, 'p')});
       EXPECT_TRUE(sparse.harness.commit());
       sparse.deliver_due();
-      log().tend();
+      sparse.log().tend();
     }
   }
-  log().appender().seal_all(SealReason::kForced);
+  sparse.log().appender().seal_all(SealReason::kForced);
   EXPECT_TRUE(sparse.harness.commit());
   sparse.fail_all();
   sparse.pass_by(1);
+  return body;
+}
+
+TEST(MoveInSlices, ALargeChunkIsMovedInSlices) {
+  SparseLog sparse;
+  const std::string body = store_in_many_segments(sparse);
   sparse.let_it_move();
   EXPECT_GE(sparse.total(Metric::kMovedChunks), 3U);
-  EXPECT_LE(log().segments().count(), 2U);
-  expect_bounded();
-  expect_counts_agree();
+  EXPECT_LE(sparse.log().segments().count(), 2U);
+  expect_bounded(sparse.log());
+  expect_counts_agree(sparse);
   sparse.cut_power_and_start();
-  expect_counts_agree();
+  expect_counts_agree(sparse);
   EXPECT_TRUE(sparse.deliver_due() == body);
+  expect_no_alarm(sparse);
+}
+
+// Copies of it lie in many segments, with the SEAL of each slice; their side files tell of the last
+// SEAL only.
+TEST(MoveInSlices, AStartAmidThemCountsRight) {
+  uint64_t moved = 0;
+  for (int steps = 0; steps < 40; ++steps) {
+    SparseLog sparse;
+    const std::string body = store_in_many_segments(sparse);
+    sparse.let_it_move(steps);
+    const uint64_t rolls = sparse.total(Metric::kRolls);
+    while (sparse.total(Metric::kRolls) == rolls) {
+      sparse.store(std::string(100'000, 'p'));
+      sparse.deliver_due();
+    }
+    sparse.log().tend();  // writes the side file
+    moved = sparse.total(Metric::kMovedChunks);
+    sparse.cut_power_and_start();
+    expect_counts_agree(sparse);
+    sparse.let_it_move();
+    expect_counts_agree(sparse);
+    EXPECT_LE(sparse.log().segments().count(), 2U);
+    EXPECT_TRUE(sparse.deliver_all() == body) << "after " << steps << " rounds";
+    expect_no_alarm(sparse);
+  }
+  EXPECT_GE(moved, 20U);
 }
 
 // The segment it was moved from stays, for another chunk in it is in flight: the copy there must
@@ -297,7 +335,7 @@ TEST_F(MoveLaidOut, AFailedCommitOfItIsWrittenElsewhere) {
   make_durable(*batch);
   EXPECT_EQ(sparse.total(Metric::kFailOvers), 1U);
   EXPECT_EQ(sparse.total(Metric::kMovedChunks), 1U);
-  expect_counts_agree();
+  expect_counts_agree(sparse);
   for (int i = 0; i < 5; ++i) log().tend();
   EXPECT_EQ(log().segments().count(), 1U);
   sparse.cut_power_and_start();

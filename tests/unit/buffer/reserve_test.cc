@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/faulty.h"
 #include "io/simulated.h"
 #include "tests/support/log_harness.h"
 
@@ -262,6 +263,29 @@ TEST_F(Reserve, TheSealDebtIsWhatACountOfAllStagedChunksSays) {
   EXPECT_GE(harness.registry.total(Metric::kRolls), 2U);
   appender.seal_all(SealReason::kForced);
   EXPECT_EQ(appender.seal_debt(), kBlockBytes);
+}
+
+// No sync may follow a failed one on the same file, so another one is made.
+TEST(Spare, OneWhoseSyncFailedIsNotUsed) {
+  io::SimulatedFileSystem disk;
+  io::FaultyFileSystem files(disk);
+  LogHarness harness(files);
+  ASSERT_TRUE(harness.start());
+  const std::string record(100 * kMiB, 'r');
+  EXPECT_EQ(harness.offer({record.substr(kMiB)}), Room::kNotYet);
+  harness.log().tend();
+  EXPECT_EQ(harness.offer({record}), Room::kNotYet) << "the spare is to be made larger";
+  files.set(io::Fault{.call = io::Call::kSync, .path_glob = "*/spare.*"});
+  harness.log().tend();
+  EXPECT_EQ(files.failed(), 1U);
+  for (int i = 0; i < 3; ++i) {
+    harness.clock.running += 1000;
+    harness.log().tend();
+    if (harness.offer({record}) == Room::kYes) break;
+  }
+  EXPECT_TRUE(harness.commit(1000));
+  EXPECT_EQ(harness.log().status().unfinished_bytes, record.size());
+  EXPECT_EQ(files.syncs_after_failure(), 0U);
 }
 
 }  // namespace

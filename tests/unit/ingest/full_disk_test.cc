@@ -124,5 +124,25 @@ TEST_F(FullDisk, AMessageThatGrowsTooMuchIsTakenBackWhole) {
   EXPECT_EQ(deliver(), stored);
 }
 
+// Its copy comes over another connection and is stored; then it is offered again itself.
+TEST_F(FullDisk, AMessageThatWasTakenBackIsStoredOnce) {
+  const std::string id = "not one of Fluentd's own";
+  std::string small;
+  for (int i = 0; i < 60'000; ++i) small += packed_entry(1, 0, {{"a", "b"}});
+  start(OverflowAction::kBlock);
+  fill();
+  input::ConnectionNote first;
+  EXPECT_EQ(harness_->log().room(2 * small.size() + 4096), buffer::Room::kYes) << "it is let in";
+  EXPECT_EQ(harness_->receive("app.test", small, id, "192.0.2.1", &first), Verdict::kNotNow);
+  make_space();
+  harness_->clock.running += 1000;
+  harness_->tend();
+  input::ConnectionNote second;
+  EXPECT_EQ(harness_->receive("app.test", small, id, "192.0.2.1", &second), Verdict::kTaken);
+  harness_->commit();
+  EXPECT_EQ(harness_->receive("app.test", small, id, "192.0.2.1", &first), Verdict::kDone);
+  EXPECT_EQ(total(Metric::kRepeatStored), 1U);
+}
+
 }  // namespace
 }  // namespace millrace::ingest
