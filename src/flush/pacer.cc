@@ -55,7 +55,7 @@ void Pacer::accepted() {
 }
 
 void Pacer::refused(uint64_t now_ms) {
-  searching_ = false;
+  searching_ = searching_ && accepted_in_a_row_ == 0;  // else it has found the rate
   accepted_in_a_row_ = 0;
   felt_ms_ = now_ms;
   ++refused_in_a_row_;

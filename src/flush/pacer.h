@@ -44,7 +44,7 @@ class Pacer {
   uint64_t bytes_ = 1;  // of the last request
   uint32_t accepted_in_a_row_ = 0;
   uint32_t refused_in_a_row_ = 0;
-  bool searching_ = false;  // nothing was refused since the begin, or since nothing was accepted
+  bool searching_ = false;  // nothing was refused after a success, since begin() or a stall
   uint64_t felt_ms_ = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <random>
 #include <vector>
@@ -32,6 +33,8 @@ class Service {
   double capacity(double ms) const {
     return kShardPerMs * ms * static_cast<double>(levels_.size());
   }
+  /// Somebody else has used up what was saved.
+  void drain() { std::fill(levels_.begin(), levels_.end(), 0); }
   bool away = false;
 
  private:
@@ -90,6 +93,23 @@ TEST_F(PacerTest, RequestsFollowWhatTheServiceTakes) {
       EXPECT_GT(share.asked, 0.90);
       EXPECT_LT(share.asked, 1.10);
     }
+  }
+}
+
+// What was under way at the first refusal has used up what the service had left, so the first
+// request at a slow guess may be refused. It says nothing about the rate.
+TEST_F(PacerTest, ASlowGuessIsCorrectedSoonThoughTheFirstRequestsAreRefused) {
+  for (const double guess : {0.0, 0.01, 0.1}) {
+    now_ = 0;
+    Service service(1);
+    service.drain();
+    Pacer pacer(30'000);
+    pacer.begin(kShardPerMs * guess, 32'000, 0);
+    for (int i = 0; i < 2; ++i) pacer.refused(0);
+    const Share share = run(service, pacer, 32'000, 10'000);
+    std::printf("    first guess x %4.2f: %.3f of the capacity accepted in ten seconds\n", guess,
+                share.accepted);
+    EXPECT_GT(share.accepted, 0.7);
   }
 }
 
