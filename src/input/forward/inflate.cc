@@ -20,6 +20,13 @@ constexpr size_t kKeptCapacity = size_t{4} << 20;
 constexpr int kGzipOnly = 16 + MAX_WBITS;  // zlib.h, inflateInit2
 constexpr int kZstdWindowLogMax = 23;      // 8 MiB, what RFC 8878 asks every decoder to support
 
+// RFC 8878, 3.1.1 and 3.1.2. libzstd would also take the frames of its versions before 0.8, by
+// decoders that know no limit of the window.
+bool begins_zstd_frame(std::string_view bytes) {
+  if (bytes.starts_with("\x28\xb5\x2f\xfd")) return true;
+  return bytes.size() >= 4 && (bytes[0] & 0xf0) == 0x50 && bytes.substr(1, 3) == "\x2a\x4d\x18";
+}
+
 }  // namespace
 
 struct Inflater::Gzip {
@@ -114,8 +121,9 @@ Inflater::Status Inflater::unpack_zstd(std::string_view packed) {
   CHECK(!ZSTD_isError(ZSTD_DCtx_reset(zstd_->context, ZSTD_reset_session_only)));
   ZSTD_inBuffer in{packed.data(), packed.size(), 0};
   uint64_t frames = 0;
-  size_t left = 1;  // 0 after a whole frame
+  size_t left = 0;  // 0 between frames
   while (in.pos < in.size || left != 0) {
+    if (left == 0 && !begins_zstd_frame(packed.substr(in.pos))) return Status::kCorrupt;
     const bool room = grow();
     char spare = 0;
     ZSTD_outBuffer out{room ? buffer_.get() + size_ : &spare, room ? free_bytes() : 1, 0};

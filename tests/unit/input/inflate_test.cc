@@ -141,6 +141,16 @@ TEST(Inflate, ZstdWindowsAreBounded) {
   EXPECT_EQ(inflater.unpack(Compression::kZstd, wide), Status::kTooLarge);
 }
 
+// libzstd takes frames of its version 0.7 and older, whose decoders bound no window.
+TEST(Inflate, ZstdFramesFromBeforeTheStandardAreRefused) {
+  const std::string old = test::hex("27 b5 2f fd 10 0a 00 00 00 00");
+  Inflater inflater(kLimit);
+  EXPECT_EQ(inflater.unpack(Compression::kZstd, old.substr(0, 9)), Status::kCorrupt);
+  EXPECT_EQ(inflater.unpack(Compression::kZstd, old), Status::kCorrupt);
+  EXPECT_EQ(inflater.unpack(Compression::kZstd, zstd("ab") + old), Status::kCorrupt);
+  EXPECT_EQ(inflater.unpack(Compression::kZstd, zstd("ab")), Status::kOk);
+}
+
 TEST(Inflate, MembersMaySplitAnEntry) {
   const std::string packed = test::hex(
       "1f 8b 08 00 00 00 00 00 00 ff 9b 74 2e 35 f8 23 43 e3 c2 3c 46 00 87 ef 0f 03 0a 00 00 00"
