@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "tests/fault/failing_run.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::fault {
 namespace {
@@ -14,11 +15,8 @@ namespace {
 using io::Call;
 using io::Fault;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kStride = 23;  // each run takes many times as long
-#else
-constexpr uint64_t kStride = 5;  // a prime: the errnos of one n are not those of the next
-#endif
+// A prime: the errnos of one n are not those of the next.
+constexpr uint64_t kStride = testing::unless_sanitized(5, 23);
 
 constexpr uint64_t kRolls = 15;  // seeds of plans: segments are left and removed,
 constexpr uint64_t kDead = 17;   // there are dead letters,

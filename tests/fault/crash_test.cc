@@ -7,15 +7,12 @@
 #include "base/log.h"
 #include "tests/fault/enumerator.h"
 #include "tests/fault/story.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::fault {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kStates = 40;  // each takes many times as long
-#else
-constexpr uint64_t kStates = 700;
-#endif
+constexpr uint64_t kStates = testing::unless_sanitized(700, 40);
 constexpr uint64_t kPlans = 28;  // each kind twice
 
 class Crash : public ::testing::Test {

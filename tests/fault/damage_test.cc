@@ -12,15 +12,12 @@
 #include "base/log.h"
 #include "buffer/layout.h"
 #include "buffer/position_line.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::fault {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSlower = 20;  // each case takes many times as long
-#else
-constexpr uint64_t kSlower = 1;
-#endif
+constexpr uint64_t kSlower = testing::unless_sanitized(1, 20);
 
 class Damage : public ::testing::Test {
  protected:

@@ -7,17 +7,14 @@
 #include "base/log.h"
 #include "tests/fault/enumerator.h"
 #include "tests/support/live_recount.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::fault {
 namespace {
 
 using metrics::Metric;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kStates = 100;  // each takes many times as long
-#else
-constexpr uint64_t kStates = 1500;
-#endif
+constexpr uint64_t kStates = testing::unless_sanitized(1500, 100);
 
 class Moves : public ::testing::Test {
  protected:

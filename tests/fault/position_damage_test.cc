@@ -6,15 +6,12 @@
 #include "buffer/position_line.h"
 #include "tests/fault/golden_log.h"
 #include "tests/fault/story.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::fault {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSlower = 20;  // each case takes many times as long
-#else
-constexpr uint64_t kSlower = 1;
-#endif
+constexpr uint64_t kSlower = testing::unless_sanitized(1, 20);
 
 class PositionDamage : public StoryTest {
  protected:

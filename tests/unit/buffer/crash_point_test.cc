@@ -8,6 +8,7 @@
 
 #include "io/lossy.h"
 #include "tests/support/log_harness.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::buffer {
 namespace {
@@ -186,11 +187,7 @@ class Lives {
 };
 
 TEST(CrashPoint, NoneMakesAStartTellOfDamage) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr uint64_t kStep = 7;  // each takes many times as long
-#else
-  constexpr uint64_t kStep = 1;
-#endif
+  constexpr uint64_t kStep = testing::unless_sanitized(1, 7);
   uint64_t points = 0;
   for (const End end : {End::kKill, End::kCut, End::kCutThatKeepsHalf, End::kKillThenCut}) {
     bool whole = false;

@@ -11,6 +11,7 @@
 
 #include "io/lossy.h"
 #include "tests/support/log_harness.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::buffer {
 namespace {
@@ -137,11 +138,7 @@ class Workload {
 TEST(PowerCut, AckedRecordsSurviveAnySequenceOfKillsAndCuts) {
   uint64_t acked = 0;
   uint64_t repeated = 0;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr int kSeeds = 40;  // each takes many times as long
-#else
-  constexpr int kSeeds = 150;
-#endif
+  constexpr uint64_t kSeeds = testing::unless_sanitized(150, 40);
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     io::LossyFileSystem files;
@@ -156,7 +153,7 @@ TEST(PowerCut, AckedRecordsSurviveAnySequenceOfKillsAndCuts) {
     acked += workload.oracle.acked.size();
     repeated += workload.oracle.repeated;
   }
-  std::printf("seeds %d, acked %lu, repeated chunks %lu, lost 0\n", kSeeds, acked, repeated);
+  std::printf("seeds %lu, acked %lu, repeated chunks %lu, lost 0\n", kSeeds, acked, repeated);
   EXPECT_GT(acked, 1000U);
 }
 

@@ -7,6 +7,7 @@
 #include "io/faulty.h"
 #include "io/simulated.h"
 #include "tests/support/log_harness.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::buffer {
 namespace {
@@ -15,11 +16,7 @@ using metrics::Metric;
 using testing::LogHarness;
 
 constexpr uint64_t kMiB = 1 << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kManyChunks = 10'000;  // each takes many times as long
-#else
-constexpr uint64_t kManyChunks = 100'000;
-#endif
+constexpr uint64_t kManyChunks = testing::unless_sanitized(100'000, 10'000);
 
 class Reserve : public ::testing::Test {
  protected:
