@@ -187,6 +187,7 @@ class Log : public CommitTarget {
 
   // Housekeeping thread.
   uint64_t position_retry_ms_ = 0;
+  uint64_t removal_retry_ms_ = 0;
   bool removals_unsynced_ = false;  // a power cut may bring segments back
   uint64_t spare_number_ = 0;
   uint64_t spare_retry_ms_ = 0;

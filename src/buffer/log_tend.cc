@@ -17,6 +17,7 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
+constexpr uint64_t kRemovalRetryMs = 1000;  // each try costs a line of the position file
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
@@ -202,8 +203,12 @@ void Log::tend_dead_letters() {
 
 void Log::tend_removals() {
   if (position_failing_) return;
-  while (const std::optional<Segment> segment = segments_.next_removable()) {
+  const uint64_t now = io_.clock.running_ms();
+  while (now >= removal_retry_ms_) {
+    const std::optional<Segment> segment = segments_.next_removable();
+    if (!segment) break;
     if (auto gone = remove_segment(*segment); !gone) {
+      removal_retry_ms_ = now + kRemovalRetryMs;
       log::warn("buffer", "a segment cannot be removed; tried again",
                 {{"file", segment->name}, {"error", gone.error().message}});
       break;

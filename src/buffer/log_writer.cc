@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "buffer/first_commit.h"
 
 namespace millrace::buffer {
 namespace {
@@ -74,27 +75,12 @@ Result<> LogWriter::append(Batch& batch) {
   return active_->fdatasync();
 }
 
-// The batch as the first commit of a new segment. A spare that was written to and has not become a
-// segment is never kept; if it cannot be unlinked, the next start finds a segment whose place a
-// later one has.
 Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
   SegmentHeader header = header_;
   header.base_lsn = batch.start_lsn();
-  header.created_us = io_.clock.wall_us();
-  header.capacity = spare.capacity;
-  batch.stamp(crc_, header.epoch);
-  auto published = publish_segment(io_.files, directory_, spare, header, batch.content());
-  if (!published) {
-    (void)io_.files.unlink(spare.path);
-    // A rename that fails may have been done.
-    (void)io_.files.unlink(directory_ + "/" + segment_name(header.epoch, header.base_lsn));
-    return published;
-  }
-  segments_.add(Segment{.base_lsn = header.base_lsn,
-                        .epoch = header.epoch,
-                        .name = segment_name(header.epoch, header.base_lsn),
-                        .end_lsn = header.base_lsn,
-                        .file_bytes = spare.capacity});
+  auto published =
+      publish_first_commit(io_, directory_, spare, header, batch, crc_, segments_, header.base_lsn);
+  if (!published) return published;
   header_ = std::move(header);
   active_ = std::move(spare.file);
   capacity_ = spare.capacity;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "buffer/first_commit.h"
 #include "buffer/group_writer.h"
 #include "buffer/recovery.h"
 #include "buffer/segment_file.h"
@@ -72,30 +73,19 @@ Result<> Recovery::publish(Recovered& out) {
 }
 
 Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
-  batch.stamp(crc_, epoch_);
   const uint64_t needed = kSegmentHeaderBytes + (out.next_lsn - proof_);
   out.header = SegmentHeader{.uuid = files_.uuid,
                              .base_lsn = proof_,
                              .epoch = epoch_ - 1,
                              .worker_id = settings_.worker_id,
-                             .created_us = io_.clock.wall_us(),
                              .key_seed = settings_.key_seed,
                              .output_id = settings_.output_id};
   auto spare = make_spare(io_.files, settings_.directory, 0, kFirstSegmentBytes, needed);
   if (!spare) return tl::unexpected(spare.error());
   out.header.epoch = epoch_;
-  out.header.capacity = spare->capacity;
-  auto published =
-      publish_segment(io_.files, settings_.directory, *spare, out.header, batch.content());
-  if (!published) {
-    (void)io_.files.unlink(spare->path);  // a spare that was written to is never kept
-    return published;
-  }
-  segments_.add(Segment{.base_lsn = proof_,
-                        .epoch = epoch_,
-                        .name = segment_name(epoch_, proof_),
-                        .end_lsn = out.next_lsn,
-                        .file_bytes = spare->capacity});
+  auto published = publish_first_commit(io_, settings_.directory, *spare, out.header, batch, crc_,
+                                        segments_, out.next_lsn);
+  if (!published) return published;
   out.active = std::move(spare->file);
   out.capacity = spare->capacity;
   out.durable_end = out.next_lsn;

@@ -123,18 +123,22 @@ Result<bool> Recovery::take_side_file(const Segment& segment) {
   return true;
 }
 
-// A bad one is removed: what it told of its segment is in the segment.
+// A bad one is removed: what it told of its segment is in the segment. So it is for one that cannot
+// be read, which may be there again at the next start.
 Result<> Recovery::read_side_file(const std::string& name) {
   const std::string path = settings_.directory + "/" + name;
   auto bytes = io::read_whole(io_.files, path, kSideFileBytesMax);
-  if (!bytes && bytes.error().kind != ErrorKind::kInvalid) return tl::unexpected(bytes.error());
+  const bool unreadable = !bytes && bytes.error().kind != ErrorKind::kInvalid;
   SideFile side;
   if (!bytes || !decode(*bytes, side) || side.uuid != files_.uuid ||
       name != side_file_name(side.epoch, side.base_lsn)) {
     log::warn("buffer",
-              "a side file is damaged; messages it knew may be stored twice if sent again",
-              {{"path", path}});
-    return io_.files.unlink(path);
+              unreadable ? "a side file cannot be read; messages it knows may be stored twice if "
+                           "sent again"
+                         : "a side file is damaged; messages it knew may be stored twice if sent "
+                           "again",
+              {{"path", path}, {"error", unreadable ? bytes.error().message : ""}});
+    return unreadable ? Result<>() : io_.files.unlink(path);
   }
   files_.highest_epoch = std::max(files_.highest_epoch, side.epoch);
   proof_ = std::max(proof_, side.end_lsn);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "buffer/dead_letters.h"
+#include "buffer/first_commit.h"
 #include "buffer/group_writer.h"
 #include "buffer/key_seed.h"
 #include "buffer/segment_file.h"
@@ -110,7 +111,6 @@ Result<> StoppedLog::commit() {
 
 // As a roll: the commit is durable with the name of its segment.
 Result<> StoppedLog::publish() {
-  batch_->stamp(crc_, recovered_.header.epoch);
   const uint64_t base = batch_->start_lsn();
   const uint64_t end = round_up(batch_->end_lsn(), kBlockBytes);
   const uint64_t capacity = kSegmentHeaderBytes + (end - base) + kBlockBytes;  // and the PAD
@@ -118,18 +118,9 @@ Result<> StoppedLog::publish() {
   if (!spare) return tl::unexpected(spare.error());
   SegmentHeader header = recovered_.header;
   header.base_lsn = base;
-  header.capacity = spare->capacity;
-  header.created_us = io_.clock.wall_us();
-  auto published = publish_segment(io_.files, directory_, *spare, header, batch_->content());
-  if (!published) {
-    (void)io_.files.unlink(spare->path);  // a spare that was written to is never kept
-    return published;
-  }
-  segments_.add(Segment{.base_lsn = base,
-                        .epoch = header.epoch,
-                        .name = segment_name(header.epoch, base),
-                        .end_lsn = end,
-                        .file_bytes = spare->capacity});
+  auto published =
+      publish_first_commit(io_, directory_, *spare, header, *batch_, crc_, segments_, end);
+  if (!published) return published;
   end_lsn_ = end;
   return prove(*spare, base);
 }

@@ -125,6 +125,18 @@ TEST_F(RecoverySideFiles, AreNotTakenWhenTheirSealIsBad) {
   EXPECT_TRUE(start_on_copy(true) == scanned);
 }
 
+// A bad sector under one costs no start: the segment is read instead, and the file stays.
+TEST_F(RecoverySideFiles, D1OneThatCannotBeReadIsPassedOver) {
+  const Found scanned = start_on_copy(false);
+  io::SimulatedFileSystem copy(files.state());
+  io::FaultyFileSystem faulty(copy);
+  faulty.set(io::Fault{.call = io::Call::kRead, .path_glob = "*.idx", .times = UINT64_MAX});
+  EXPECT_TRUE(start_on(faulty) == scanned);
+  EXPECT_GE(faulty.failed(), 3U);
+  faulty.set({});
+  for (const std::string& path : side_files()) EXPECT_TRUE(io::read_whole(copy, path, 1 << 20));
+}
+
 TEST_F(RecoverySideFiles, AreNotTakenForACutSegment) {
   const std::string first = side_files().front();
   const std::string segment = first.substr(0, first.size() - 4) + ".log";

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The first commit of a segment, with which it comes into being: written into a spare, synced, and
+// only then the segment has its name. Used by a roll, a fail-over, a start and the buffer tools.
+// Invariant: a spare that was written to becomes that segment or is unlinked.
+// Any thread that may write the log.
+
+#include <cstdint>
+#include <string>
+
+#include "buffer/batch.h"
+#include "buffer/layout.h"
+#include "buffer/segment_file.h"
+#include "buffer/segment_set.h"
+#include "io/io.h"
+
+namespace millrace::buffer {
+
+/// Makes `batch` durable as the segment of `header`, whose base_lsn is the batch's start and whose
+/// epoch is set; time and capacity are filled in. Adds the segment to `segments`, its commits told
+/// up to `end_lsn`. On failure nothing of it is there, unless it cannot be unlinked: then the next
+/// start finds a segment whose place a later one has. kNoSpace, kIo.
+Result<> publish_first_commit(io::Io io, const std::string& directory, Spare& spare,
+                              SegmentHeader& header, Batch& batch, const LogCrc& crc,
+                              SegmentSet& segments, uint64_t end_lsn);
+
+}  // namespace millrace::buffer
