@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/failing_run.h"
+#include "tests/fault/options.h"
 
 namespace millrace::fault {
 namespace {
@@ -29,26 +30,12 @@ struct Arguments {
 };
 
 bool parse(int count, char** words, Arguments& arguments) {
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--table") {
-      arguments.table = true;
-      continue;
-    }
-    if (++i == count) return false;
-    uint64_t number = 0;
-    const bool is_number = parse_number(words[i], number);
-    if (word == "--counter-file") {
-      arguments.counter_file = words[i];
-    } else if (word == "--seed" && is_number) {
-      arguments.seed = number;
-    } else if (word == "--workloads" && is_number && number > 0) {
-      arguments.workloads = number;
-    } else {
-      return false;
-    }
-  }
-  return !arguments.table || !arguments.counter_file.empty();
+  Options options;
+  options.number("--seed", arguments.seed);
+  options.number("--workloads", arguments.workloads, 1);
+  options.text("--counter-file", arguments.counter_file);
+  options.flag("--table", arguments.table);
+  return options.parse(count, words) && (!arguments.table || !arguments.counter_file.empty());
 }
 
 void print_table(Counter& counter) {

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/enumerator.h"
+#include "tests/fault/options.h"
 
 namespace millrace::fault {
 namespace {
@@ -35,34 +36,17 @@ struct Arguments {
 };
 
 bool parse(int count, char** words, Arguments& arguments) {
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--table") {
-      arguments.table = true;
-      continue;
-    }
-    if (++i == count) return false;
-    const std::string value = words[i];
-    uint64_t number = 0;
-    const bool is_number = parse_number(value, number);
-    if (word == "--counter-file") {
-      arguments.counter_file = value;
-    } else if (word == "--replay") {
-      if (!parse_path(value, arguments.replay)) return false;
-    } else if (!is_number) {
-      return false;
-    } else if (word == "--seed") {
-      arguments.seed = number;
-    } else if (word == "--workloads" && number > 0) {
-      arguments.workloads = number;
-    } else if (word == "--states") {
-      arguments.states = number;
-    } else if (word == "--steps") {
-      arguments.steps = number;
-    } else {
-      return false;
-    }
-  }
+  std::string replay;
+  Options options;
+  options.number("--seed", arguments.seed);
+  options.number("--workloads", arguments.workloads, 1);
+  options.number("--states", arguments.states);
+  options.number("--steps", arguments.steps);
+  options.text("--counter-file", arguments.counter_file);
+  options.text("--replay", replay);
+  options.flag("--table", arguments.table);
+  if (!options.parse(count, words)) return false;
+  if (!replay.empty() && !parse_path(replay, arguments.replay)) return false;
   return !arguments.table || !arguments.counter_file.empty();
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "tests/fault/counter.h"
 #include "tests/fault/damage.h"
+#include "tests/fault/options.h"
 
 namespace millrace::fault {
 namespace {
@@ -38,28 +39,13 @@ bool parse(int count, char** words, Arguments& arguments) {
   if (kind != "bits" && kind != "cuts") return false;
   arguments.cuts = kind == "cuts";
   arguments.bytes = arguments.cuts ? 2 << 20 : 256 << 10;
-  for (int i = 2; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "--table") {
-      arguments.table = true;
-      continue;
-    }
-    if (++i == count) return false;
-    uint64_t number = 0;
-    const bool is_number = parse_number(words[i], number);
-    if (word == "--counter-file") {
-      arguments.counter_file = words[i];
-    } else if (word == "--seed" && is_number) {
-      arguments.seed = number;
-    } else if (word == "--bytes" && is_number && number >= 64 << 10) {
-      arguments.bytes = number;
-    } else if (word == "--stride" && is_number && number > 0) {
-      arguments.stride = number;
-    } else {
-      return false;
-    }
-  }
-  return !arguments.table || !arguments.counter_file.empty();
+  Options options;
+  options.number("--seed", arguments.seed);
+  options.number("--bytes", arguments.bytes, 64 << 10);
+  options.number("--stride", arguments.stride, 1);
+  options.text("--counter-file", arguments.counter_file);
+  options.flag("--table", arguments.table);
+  return options.parse(count, words, 2) && (!arguments.table || !arguments.counter_file.empty());
 }
 
 /// Every case of a kind by its number.
