@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/base64_blocks.h"
+
 namespace millrace {
 namespace {
 
@@ -81,9 +83,10 @@ std::optional<std::string> hex_decode(std::string_view text) {
 void base64_append(std::string& out, std::string_view bytes) {
   const size_t start = out.size();
   out.resize(start + base64_encoded_size(bytes.size()));
-  char* to = out.data() + start;
-  const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
-  size_t left = bytes.size();
+  const size_t taken = base64_blocks(out.data() + start, bytes.data(), bytes.size());
+  char* to = out.data() + start + base64_encoded_size(taken);
+  const auto* from = reinterpret_cast<const unsigned char*>(bytes.data()) + taken;
+  size_t left = bytes.size() - taken;
   for (; left >= 3; left -= 3, from += 3, to += 4) {
     const uint32_t group = static_cast<uint32_t>(from[0]) << 16 |
                            static_cast<uint32_t>(from[1]) << 8 | static_cast<uint32_t>(from[2]);
