@@ -1,36 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules for call_faults.c: calls of a running program that fail, come back short, or kill it."""
-import atexit
 import errno
 import mmap
 import os
-import shutil
 import struct
-import subprocess
-import tempfile
 
-import cases
+from preload import library
 
 RULE = struct.Struct("<16s128sQQIiqIIQQ56x")
 HEADER_BYTES, RULE_BYTES, RULES_MAX = 256, 256, 60
 ACTIVE_AT, ASKED_AT, OBEYED_AT = 180, 184, 192
 KILL = {None: 0, "before": 1, "after": 2}
 assert RULE.size == RULE_BYTES
-
-_built = []
-
-
-def library():
-    """The shared library, compiled once a program."""
-    if not _built:
-        directory = tempfile.mkdtemp(prefix="millrace-faults-")
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
-        path = os.path.join(directory, "call_faults.so")
-        source = os.path.join(cases.REPOSITORY, "tests/support/call_faults.c")
-        subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1",
-                        "-o", path, source, "-ldl"], check=True, timeout=60)
-        _built.append(path)
-    return _built[0]
 
 
 class Rule:
@@ -71,7 +52,7 @@ class CallFaults:
 
     @property
     def environment(self):
-        return {"LD_PRELOAD": library(), "CALL_FAULTS": self.path}
+        return {"LD_PRELOAD": library("call_faults"), "CALL_FAULTS": self.path}
 
     def rule(self, call, path="*", *, first=1, count=1, error=None, bytes_max=-1, probability=1.0,
              kill=None):
