@@ -17,6 +17,7 @@ class Entry:
     time: float
     connection: int
     operation: str = ""
+    body_format: str = ""  # "json", "cbor"
     key: str = ""
     sha256: str = ""  # of the data
     size: int = 0  # data and key, as AWS counts

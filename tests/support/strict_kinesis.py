@@ -5,26 +5,24 @@ As a library: `StrictKinesis(...)`, whose methods are the test's view of it. As 
 kinesis_process.py for starting it): the same behind a control port, so that it outlives others.
 
 Checked on every request: HTTP form, no Expect header, the SigV4 signature with session token and
-date, content type, target. On PutRecord also: JSON members, strict base64, stream, key of 1-256
+date, content type, target. On PutRecord also: members, strict base64 or CBOR, stream, key of 1-256
 characters, no ExplicitHashKey, data + key bytes within the limit, and per-shard throttling when on.
-Not modelled: encryption, on-demand streams, CBOR, PutRecords.
+It answers in the form of the request: JSON, or CBOR, which it knows for PutRecord alone.
+Not modelled: encryption, on-demand streams, PutRecords.
 """
-import base64
-import binascii
 import hashlib
-import json
 import threading
 import time
 
 from http_server import Drop, HttpServer, Reply
-from kinesis_faults import BROKEN_BODIES, FaultScript, Gate
+from kinesis_bodies import FORMS, Json
+from kinesis_faults import BROKEN, FaultScript, Gate
 from kinesis_journal import Journal
 from kinesis_reads import READS
 from kinesis_stream import Stream
 from sigv4_check import Refused, check_signature
 
 TARGET_PREFIX = "Kinesis_20131202."
-CONTENT_TYPE = "application/x-amz-json-1.1"
 KEY_CHARACTERS_MAX = 256
 PUT_MEMBERS = {"StreamName", "Data", "PartitionKey", "ExplicitHashKey", "SequenceNumberForOrdering"}
 
@@ -110,11 +108,13 @@ class StrictKinesis:
         self.gate.enter()
         entry = self.journal.open_entry(time.time(), request.connection)
         self._in_hand[request.connection] = entry
+        form = FORMS.get(request.headers.get("content-type"), Json)
+        entry.body_format = form.name
         try:
-            reply = self._answer(request, entry)
+            reply = self._answer(request, entry, form)
         except Refused as refused:
             entry.outcome = refused.code
-            reply = self._error(refused.status, refused.code, refused.message)
+            reply = self._error(form, refused.status, refused.code, refused.message)
         finally:
             # Before the reply: whoever has read it may already have sent the next request.
             self.gate.leave()
@@ -124,38 +124,39 @@ class StrictKinesis:
     def _answered(self, request, ok):
         self.journal.close_entry(self._in_hand.pop(request.connection), ok)
 
-    def _answer(self, request, entry):
+    def _answer(self, request, entry, form):
         if request.method != "POST" or request.target != "/":
             raise self._violation(f"{request.method} {request.target}")
         if "expect" in request.headers:
             raise self._violation("an Expect header")
         check_signature(request, self.credentials, self.region, self.now())
         target = request.headers.get("x-amz-target", "")
-        content_type = request.headers.get("content-type")
-        if content_type != CONTENT_TYPE or not target.startswith(TARGET_PREFIX):
+        known = request.headers.get("content-type") in FORMS
+        if not known or not target.startswith(TARGET_PREFIX):
             raise Refused("UnknownOperationException", f"target {target!r}")
         entry.operation = target[len(TARGET_PREFIX):]
-        body = self._parse_body(request.body)
+        body = self._parse_body(request.body, form)
         if entry.operation == "PutRecord":
-            return self._put_record(body, entry)
-        if entry.operation not in READS:
+            return self._put_record(body, entry, form)
+        if entry.operation not in READS or form is not Json:
             raise Refused("UnknownOperationException", entry.operation)
         with self.lock:
             answer = READS[entry.operation](self, body)
         entry.outcome = "ok"
-        return self._json(200, answer)
+        return self._reply(form, 200, answer)
 
-    def _parse_body(self, body):
+    @staticmethod
+    def _parse_body(body, form):
         try:
-            parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_object_without_repeats)
-        except (UnicodeDecodeError, ValueError) as error:
-            raise Refused("SerializationException", f"body is not JSON: {error}") from None
+            parsed = form.parse(body)
+        except ValueError as error:
+            raise Refused("SerializationException", str(error)) from None
         if not isinstance(parsed, dict):
             raise Refused("SerializationException", "body is not an object")
         return parsed
 
-    def _put_record(self, body, entry):
-        key, data = self._check_put(body, entry)
+    def _put_record(self, body, entry, form):
+        key, data = self._check_put(body, entry, form)
         action = self.faults.next(key)
         if not self.gate.pass_through("before"):
             return Drop()
@@ -173,17 +174,17 @@ class StrictKinesis:
         if not self.gate.pass_through("after"):
             return Drop()
         if action.do in ("ok", "store_delay"):
-            return self._json(200, good)
+            return self._reply(form, 200, good)
         if action.do in ("store_trickle", "store_short"):
-            reply = self._json(200, good)
+            reply = self._reply(form, 200, good)
             reply.byte_seconds = action.seconds
             reply.missing = 10 if action.do == "store_short" else 0
             return reply
-        if action.do in BROKEN_BODIES:
-            return Reply(200, BROKEN_BODIES[action.do], [("Content-Type", CONTENT_TYPE)])
+        if action.do in BROKEN:
+            return Reply(200, form.broken[action.do], [("Content-Type", form.content_type)])
         return Drop(reset=action.do.endswith("reset"))
 
-    def _check_put(self, body, entry):
+    def _check_put(self, body, entry, form):
         unknown = set(body) - PUT_MEMBERS
         if unknown:
             raise self._violation(f"members {sorted(unknown)}")
@@ -194,13 +195,9 @@ class StrictKinesis:
         if not isinstance(key, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX:
             raise Refused("ValidationException", "partitionKey must have 1 to 256 characters")
         try:
-            data = binascii.a2b_base64(body.get("Data").encode("ascii"), strict_mode=True)
-            # Strict mode lets bits through that the last quantum leaves over.
-            last = base64.b64encode(data[-(len(data) % 3 or 3):]).decode()
-            if data and last != body["Data"][-4:]:
-                raise ValueError("not the shortest form")
-        except (AttributeError, ValueError) as error:
-            raise Refused("SerializationException", f"Data is not base64: {error}") from None
+            data = form.data_of(body.get("Data"))
+        except ValueError as error:
+            raise Refused("SerializationException", str(error)) from None
         entry.key = key
         entry.sha256 = hashlib.sha256(data).hexdigest()
         entry.size = len(data) + len(key.encode("utf-8"))
@@ -235,18 +232,11 @@ class StrictKinesis:
         return Refused("ValidationException", f"never to be sent: {text}")
 
     @staticmethod
-    def _json(status, body):
-        headers = [("Content-Type", CONTENT_TYPE), ("x-amzn-RequestId", "00000000-test")]
-        return Reply(status, json.dumps(body).encode(), headers)
+    def _reply(form, status, body):
+        headers = [("Content-Type", form.content_type), ("x-amzn-RequestId", "00000000-test")]
+        return Reply(status, form.write(body), headers)
 
-    def _error(self, status, code, message):
-        reply = self._json(status, {"__type": code, "message": message})
+    def _error(self, form, status, code, message):
+        reply = self._reply(form, status, {"__type": code, "message": message})
         reply.headers.append(("x-amzn-ErrorType", code))
         return reply
-
-
-def _object_without_repeats(pairs):
-    parsed = dict(pairs)
-    if len(parsed) != len(pairs):
-        raise ValueError("a member twice")
-    return parsed

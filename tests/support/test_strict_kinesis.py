@@ -3,7 +3,6 @@
 """The strict Kinesis endpoint judged by botocore's Kinesis client, and by bytes it never sends."""
 import hashlib
 import http.client
-import json
 import tempfile
 import time
 from email.utils import parsedate_to_datetime
@@ -14,8 +13,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import cases
+import cbor
 from botocore_client import KEY_ID, SECRET, EndpointCase, put
 from certificates import Certificates
+from kinesis_bodies import Cbor, Json
 from waiting import until
 
 
@@ -149,9 +150,9 @@ def _succeeds(call):
 class HandMadeRequests(EndpointCase):
     """What botocore's client never sends, signed by botocore's signer."""
 
-    def send(self, endpoint, body, headers=None, sign=None):
+    def send(self, endpoint, body, headers=None, sign=None, form=Json):
         given = {"Host": f"127.0.0.1:{endpoint.port}", "X-Amz-Target": "Kinesis_20131202.PutRecord",
-                 "Content-Type": "application/x-amz-json-1.1"}
+                 "Content-Type": form.content_type}
         given.update(sign or {})
         request = AWSRequest("POST", endpoint.url + "/", given, data=body)
         SigV4Auth(Credentials(KEY_ID, SECRET), "kinesis", "us-east-1").add_auth(request)
@@ -159,9 +160,10 @@ class HandMadeRequests(EndpointCase):
         connection = http.client.HTTPConnection("127.0.0.1", endpoint.port)
         connection.request("POST", "/", body, lines)
         reply = connection.getresponse()
-        text = reply.read().decode()
+        answer = reply.read()
         connection.close()
-        return reply.status, json.loads(text).get("__type") if text.startswith("{") else text
+        self.assertEqual(reply.getheader("Content-Type"), form.content_type)
+        return reply.status, form.parse(answer).get("__type")
 
     def test_bodies(self):
         good = '{"StreamName":"events","Data":"eHg=","PartitionKey":"k"}'
@@ -181,6 +183,37 @@ class HandMadeRequests(EndpointCase):
             with self.subTest(name):
                 self.assertEqual(self.send(endpoint, body), (status, code))
         self.assertEqual(len(endpoint.records()), 1)
+
+    def test_cbor_bodies(self):
+        good = {"StreamName": "events", "Data": b"xx", "PartitionKey": "k"}
+        written = cbor.dumps(good)
+        twice = b"\xa4" + written[1:] + cbor.dumps("Data") + cbor.dumps(b"yy")
+        cases = [("good", written, 200, None),
+                 ("cut short", written[:-1], 400, "SerializationException"),
+                 ("a byte behind", written + b"\0", 400, "SerializationException"),
+                 ("no map", cbor.dumps([good]), 400, "SerializationException"),
+                 ("member twice", twice, 400, "SerializationException"),
+                 ("indefinite", b"\xbf" + written[1:] + b"\xff", 400, "SerializationException"),
+                 ("a long head", b"\xb8\x03" + written[1:], 400, "SerializationException"),
+                 ("unknown member", cbor.dumps({**good, "DryRun": True}), 400,
+                  "ValidationException"),
+                 ("Data is text", cbor.dumps({**good, "Data": "eHg="}), 400,
+                  "SerializationException"),
+                 ("key of bytes", cbor.dumps({**good, "PartitionKey": b"k"}), 400,
+                  "ValidationException"),
+                 ("too large", cbor.dumps({**good, "Data": b"x" * 1000}), 400,
+                  "ValidationException"),
+                 ("JSON", b'{"StreamName":"events"}', 400, "SerializationException")]
+        endpoint = self.start(record_limit=1000)
+        for name, body, status, code in cases:
+            with self.subTest(name):
+                self.assertEqual(self.send(endpoint, body, form=Cbor), (status, code))
+        reads = {"X-Amz-Target": "Kinesis_20131202.ListShards"}
+        self.assertEqual(self.send(endpoint, cbor.dumps({}), sign=reads, form=Cbor),
+                         (400, "UnknownOperationException"))
+        stored, = endpoint.records()
+        self.assertEqual((stored[1].key, bytes(stored[1].data)), ("k", b"xx"))
+        self.assertEqual({one.body_format for one in endpoint.requests()}, {"cbor"})
 
     def test_headers(self):
         body = '{"StreamName":"events","Data":"eHg=","PartitionKey":"k"}'
