@@ -24,6 +24,7 @@ enum class OutputType { kKinesisAggregation, kLocal };
 enum class SecondaryType { kFile, kSecondaryFile };  // two words for one thing
 enum class JsonCompat { kValid, kOj };
 enum class KplCompat { kNone, kFluentd };
+enum class BodyFormat { kJson, kCbor };
 
 struct System {
   uint32_t workers = 1;
@@ -133,6 +134,7 @@ struct Kinesis {
   uint64_t connect_timeout_ms = 5'000;
   uint64_t first_byte_timeout_ms = 10'000;
   uint64_t request_timeout_ms = 60'000;
+  BodyFormat body_format = BodyFormat::kJson;
 
   friend bool operator==(const Kinesis&, const Kinesis&) = default;
 };

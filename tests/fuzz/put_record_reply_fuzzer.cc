@@ -59,7 +59,7 @@ Expected expected_of(std::string_view body) {
 
 void check_reading(const PutRecordReply& reply, std::string_view body, std::string_view header) {
   Expected expected = expected_of(body);
-  CHECK(reply.json_object == expected.object);
+  CHECK(reply.well_formed == expected.object);
   CHECK(reply.shard_id == expected.strings["ShardId"].substr(0, kCodeBytesMax));
   CHECK(reply.sequence_number == expected.strings["SequenceNumber"].substr(0, kCodeBytesMax));
   CHECK(reply.message == expected.strings["message"].substr(0, kMessageBytesMax));
@@ -73,7 +73,7 @@ void check_judgement(int status, const PutRecordReply& reply) {
   const Judgement judgement = millrace::output::judge(status, reply);
   const bool stored = !reply.shard_id.empty() && !reply.sequence_number.empty();
   CHECK((judgement.outcome == Outcome::kCommitted) == (status == 200 && stored));
-  if (judgement.outcome == Outcome::kCommitted) CHECK(reply.json_object);
+  if (judgement.outcome == Outcome::kCommitted) CHECK(reply.well_formed);
   // Bytes that go to dead/ were refused by a code, or by "413 Content Too Large".
   if (judgement.outcome == Outcome::kRejected) CHECK(!reply.error_code.empty() || status == 413);
   if (judgement.clock_wrong) CHECK(judgement.outcome == Outcome::kNotAuthorized);

@@ -152,7 +152,7 @@ Judgement judge(int status, const PutRecordReply& reply) {
     const bool stored = !reply.shard_id.empty() && !reply.sequence_number.empty();
     Judgement judgement;
     judgement.outcome = stored ? Outcome::kCommitted : Outcome::kAmbiguous;
-    judgement.intermediary = !reply.json_object;
+    judgement.intermediary = !reply.well_formed;
     return judgement;
   }
   if (const Row* row = find_row(reply.error_code)) return by_row(*row, reply.message);

@@ -97,7 +97,7 @@ Result<std::unique_ptr<Output>> make_kinesis_output(const config::Match& match,
   if (!credentials) return tl::unexpected<Error>(credentials.error());
   return std::make_unique<KinesisOutput>(
       KinesisTarget{kinesis.stream_name, std::move(*region), std::move(*endpoint),
-                    std::move(*credentials), std::move(*client)});
+                    std::move(*credentials), std::move(*client), kinesis.body_format});
 }
 
 }  // namespace millrace::output

@@ -13,7 +13,6 @@
 namespace millrace::output {
 namespace {
 
-constexpr std::string_view kContentType = "application/x-amz-json-1.1";
 constexpr std::string_view kOperation = "Kinesis_20131202.PutRecord";
 constexpr uint64_t kRetryAfterMsMax = 60'000;
 constexpr size_t kMessageBytesMax = 300;
@@ -65,15 +64,15 @@ KinesisSender::KinesisSender(const KinesisTarget& target, ClockOffset& clock)
       clock_(clock),
       client_(target.client),
       signer_(target.credentials, target.region, "kinesis"),
-      body_(target.stream_name) {}
+      body_(target.stream_name, target.body_format) {}
 
 PutResult KinesisSender::put(const Delivery& delivery) {
   body_.build(delivery.partition_key, delivery.record);
   for (bool corrected = false;; corrected = true) {
     const auto reply = client_.perform(signed_request());
     if (!reply) return transport_failed(reply.error());
-    const PutRecordReply said =
-        parse_put_record_reply(reply->body, reply->header("x-amzn-errortype"));
+    const PutRecordReply said = parse_put_record_reply(
+        reply->body, reply->header("x-amzn-errortype"), reply->header("content-type"));
     const Judgement judgement = judge(reply->status, said);
     if (judgement.clock_wrong && !corrected && reply->date_s &&
         clock_.learn(*reply->date_s, now_s())) {
@@ -84,10 +83,11 @@ PutResult KinesisSender::put(const Delivery& delivery) {
 }
 
 http::Request KinesisSender::signed_request() {
+  const std::string_view type = content_type(body_.format());
   const std::string date = aws::amz_date(now_s() + clock_.seconds());
   const std::string_view token = signer_.credentials().session_token.reveal();
   std::vector<aws::SignedHeader> headers = {
-      {"content-type", kContentType}, {"host", target_.endpoint.host}, {"x-amz-date", date}};
+      {"content-type", type}, {"host", target_.endpoint.host}, {"x-amz-date", date}};
   if (!token.empty()) headers.push_back({"x-amz-security-token", token});
   headers.push_back({"x-amz-target", kOperation});
 

@@ -14,6 +14,7 @@
 #include "aws/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
+#include "config/model.h"
 #include "http/client.h"
 #include "output/kinesis/error_table.h"
 #include "output/kinesis/put_record.h"
@@ -28,6 +29,7 @@ struct KinesisTarget {
   aws::Endpoint endpoint;
   aws::Credentials credentials;
   http::ClientOptions client;
+  config::BodyFormat body_format = config::BodyFormat::kJson;
 };
 
 /// Seconds to add to our clock so that it is the service's. Any thread.

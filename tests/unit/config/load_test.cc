@@ -66,6 +66,7 @@ kpl_compat = "fluentd"
 connect_timeout = "1s"
 first_byte_timeout = "2s"
 request_timeout = "3s"
+body_format = "cbor"
 inject = false
 time_key = "t"
 tag_key = "g"
@@ -167,7 +168,8 @@ TEST(Load, FillsOutputs) {
                         .aws_ses_token = "token",
                         .connect_timeout_ms = 1'000,
                         .first_byte_timeout_ms = 2'000,
-                        .request_timeout_ms = 3'000};
+                        .request_timeout_ms = 3'000,
+                        .body_format = BodyFormat::kCbor};
   EXPECT_EQ(config.matches[0].kinesis, kinesis);
   const Local local{.path = "/srv/out", .rotate_size = 1 << 20};
   EXPECT_EQ(config.matches[1].local, local);

@@ -8,7 +8,7 @@ namespace {
 
 Judgement of(int status, const std::string& code, const std::string& message = "") {
   PutRecordReply reply;
-  reply.json_object = true;
+  reply.well_formed = true;
   reply.error_code = code;
   reply.message = message;
   return judge(status, reply);

@@ -113,6 +113,27 @@ TEST(KinesisOutput, SendsASignedPutRecord) {
   EXPECT_THAT(request.header("authorization"), HasSubstr("x-amz-security-token"));
 }
 
+TEST(KinesisOutput, SendsCborAndReadsWhatComesBack) {
+  const auto stored = nlohmann::json::to_cbor(nlohmann::json::parse(kStored));
+  ScriptedHttpServer server([&, count = 0](const SeenRequest&) mutable {
+    const std::string type = "Content-Type: application/x-amz-cbor-1.1\r\n";
+    if (++count == 1) return error(400, "AccessDeniedException", "said in JSON by a gateway");
+    if (count == 2) return Answer::reply(200, kStored, type);  // JSON that calls itself CBOR
+    return Answer::reply(200, {stored.begin(), stored.end()}, type);
+  });
+  config::Match match = match_to(server.url());
+  match.kinesis.body_format = config::BodyFormat::kCbor;
+  Hand hand(match);
+  EXPECT_EQ(hand.put().outcome, Outcome::kNotAuthorized);
+  EXPECT_EQ(hand.put().outcome, Outcome::kAmbiguous);
+  EXPECT_EQ(hand.put().detail, "shardId-000000000000 49");
+  const SeenRequest request = server.seen().at(2);
+  EXPECT_EQ(request.body, server.seen().at(0).body);
+  EXPECT_EQ(nlohmann::json::from_cbor(request.body).at("Data").get_binary().size(), 6u);
+  EXPECT_EQ(request.header("content-type"), "application/x-amz-cbor-1.1");
+  EXPECT_EQ(request.header("authorization"), expected_authorization(request, ""));
+}
+
 TEST(KinesisOutput, LeavesTheTokenOutWhenThereIsNone) {
   ScriptedHttpServer server([](const SeenRequest&) { return Answer::reply(200, kStored); });
   Hand hand(match_to(server.url()));

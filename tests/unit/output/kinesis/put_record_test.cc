@@ -55,7 +55,7 @@ TEST(PutRecordBody, EscapesTheKey) {
 TEST(PutRecordReply, Success) {
   const auto reply = parse_put_record_reply(
       R"({"ShardId":"shardId-000000000001","SequenceNumber":"4959","EncryptionType":"NONE"})", "");
-  EXPECT_TRUE(reply.json_object);
+  EXPECT_TRUE(reply.well_formed);
   EXPECT_EQ(reply.shard_id, "shardId-000000000001");
   EXPECT_EQ(reply.sequence_number, "4959");
   EXPECT_EQ(reply.error_code, "");
@@ -79,7 +79,7 @@ TEST(PutRecordReply, ErrorCodesAndMessages) {
 TEST(PutRecordReply, TakesOnlyStringsOfTheOutermostObject) {
   const auto reply = parse_put_record_reply(
       R"({"a":{"ShardId":"inner"},"b":[{"SequenceNumber":"1"}],"ShardId":5,"__type":null})", "");
-  EXPECT_TRUE(reply.json_object);
+  EXPECT_TRUE(reply.well_formed);
   EXPECT_EQ(reply.shard_id, "");
   EXPECT_EQ(reply.sequence_number, "");
   EXPECT_EQ(reply.error_code, "");
@@ -91,7 +91,7 @@ TEST(PutRecordReply, BrokenJsonSaysNothing) {
         R"({"ShardId":"s","SequenceNumber":"1"}x)", R"([{"ShardId":"s","SequenceNumber":"1"}])",
         "{\"ShardId\":\"\xff\",\"SequenceNumber\":\"1\"}"}) {
     const auto reply = parse_put_record_reply(body, "");
-    EXPECT_FALSE(reply.json_object) << body;
+    EXPECT_FALSE(reply.well_formed) << body;
     EXPECT_EQ(reply.shard_id + reply.sequence_number, "") << body;
   }
 }
@@ -99,7 +99,7 @@ TEST(PutRecordReply, BrokenJsonSaysNothing) {
 TEST(PutRecordReply, BoundsDepthAndLengths) {
   std::string deep = R"({"ShardId":"s","SequenceNumber":"1","x":)";
   deep.append(200'000, '[').append(200'000, ']').append("}");
-  EXPECT_FALSE(parse_put_record_reply(deep, "").json_object);
+  EXPECT_FALSE(parse_put_record_reply(deep, "").well_formed);
   const auto reply =
       parse_put_record_reply("{\"__type\":\"" + std::string(100'000, 'c') + "\",\"message\":\"" +
                                  std::string(100'000, 'm') + "\"}",
