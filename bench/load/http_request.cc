@@ -29,6 +29,7 @@ bool read_header(std::string_view line, HttpRequest& request) {
     return error == std::errc() && stop == end && request.body_bytes <= kBodyBytesMax;
   }
   if (same(name, "x-amz-target")) request.target = value;
+  if (same(name, "content-type")) request.content_type = value;
   if (same(name, "expect")) request.expects_continue = same(value, "100-continue");
   if (same(name, "connection")) request.closes = same(value, "close");
   return !same(name, "transfer-encoding");

@@ -2,7 +2,7 @@
 #pragma once
 
 // The head of an HTTP/1.1 request (RFC 9112), as far as the sink needs it: method, path, the length
-// of the body and three headers. A request without Content-Length has no body; chunked bodies are
+// of the body and four headers. A request without Content-Length has no body; chunked bodies are
 // not read. Any thread; the views point into the given bytes.
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct HttpRequest {
   std::string_view method;
   std::string_view path;
   std::string_view target;  // x-amz-target
+  std::string_view content_type;
   uint64_t body_bytes = 0;
   bool expects_continue = false;
   bool closes = false;  // Connection: close

@@ -86,6 +86,61 @@ class Members {
   std::string_view text_;
 };
 
+// A reader of one flat CBOR map of definite lengths.
+class Pairs {
+ public:
+  explicit Pairs(std::string_view bytes) : rest_(bytes) {}
+
+  bool open(uint64_t& pairs) {
+    unsigned major = 0;
+    return head(major, pairs) && major == kMap;
+  }
+  bool text(std::string_view& out) { return string(kText, out); }
+  /// A string of either kind; of any other flat value nothing.
+  bool value(std::string_view& out) {
+    if (rest_.empty()) return false;
+    const unsigned major = first() >> 5;
+    if (major == kBytes || major == kText) return string(major, out);
+    out = {};
+    unsigned same = 0;
+    uint64_t number = 0;
+    return major < kBytes && head(same, number);
+  }
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  static constexpr unsigned kBytes = 2;
+  static constexpr unsigned kText = 3;
+  static constexpr unsigned kMap = 5;
+
+  unsigned first() const { return static_cast<unsigned char>(rest_.front()); }
+  bool head(unsigned& major, uint64_t& number) {
+    if (rest_.empty()) return false;
+    major = first() >> 5;
+    number = first() & 31;
+    rest_.remove_prefix(1);
+    if (number < 24) return true;
+    const size_t bytes = number > 27 ? rest_.size() + 1 : size_t{1} << (number - 24);
+    if (bytes > rest_.size()) return false;
+    number = 0;
+    for (size_t i = 0; i < bytes; ++i) {
+      number = number << 8 | first();
+      rest_.remove_prefix(1);
+    }
+    return true;
+  }
+  bool string(unsigned wanted, std::string_view& out) {
+    unsigned major = 0;
+    uint64_t bytes = 0;
+    if (!head(major, bytes) || major != wanted || bytes > rest_.size()) return false;
+    out = rest_.substr(0, bytes);
+    rest_.remove_prefix(bytes);
+    return true;
+  }
+
+  std::string_view rest_;
+};
+
 bool unescape(std::string_view quoted, std::string& out) {
   if (quoted.size() < 2 || quoted.front() != '"') return false;
   if (quoted.find('\\') == std::string_view::npos) {
@@ -135,7 +190,7 @@ bool parse_put_record(std::string_view body, PutRecordBody& result) {
     std::string_view value;
     if (!members.next(key, value)) return false;
     if (key == "\"Data\"" && value.size() >= 2 && value.front() == '"') {
-      result.data_base64 = value.substr(1, value.size() - 2);
+      result.data = value.substr(1, value.size() - 2);
       has_data = true;
     } else if (key == "\"PartitionKey\"") {
       has_key = unescape(value, result.partition_key);
@@ -144,6 +199,29 @@ bool parse_put_record(std::string_view body, PutRecordBody& result) {
     }
   } while (members.comma());
   return members.close() && has_data && has_key;
+}
+
+bool parse_put_record_cbor(std::string_view body, PutRecordBody& result) {
+  Pairs pairs(body);
+  uint64_t left = 0;
+  if (!pairs.open(left)) return false;
+  bool has_data = false;
+  bool has_key = false;
+  for (; left > 0; --left) {
+    std::string_view key;
+    std::string_view value;
+    if (!pairs.text(key) || !pairs.value(value)) return false;
+    if (key == "Data") {
+      result.data = value;
+      has_data = true;
+    } else if (key == "PartitionKey") {
+      result.partition_key.assign(value);
+      has_key = true;
+    } else if (key == "ExplicitHashKey") {
+      result.has_hash_key = true;
+    }
+  }
+  return pairs.at_end() && has_data && has_key;
 }
 
 }  // namespace millrace::bench

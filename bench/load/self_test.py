@@ -199,6 +199,19 @@ def aggregate(numbers, key="k", index=0, table=None):
     return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message).digest()
 
 
+def cbor(value):
+    """RFC 8949 with shortest heads, of dicts, text and bytes."""
+    kinds = {bytes: 2, str: 3, dict: 5}
+    content = value.encode() if isinstance(value, str) else value
+    head, size = kinds[type(value)] << 5, len(content)
+    power = 0 if size < 1 << 8 else 1 if size < 1 << 16 else 2
+    out = bytes([head | size]) if size < 24 else \
+        bytes([head | 24 + power]) + size.to_bytes(1 << power, "big")
+    if isinstance(value, dict):
+        return out + b"".join(cbor(key) + cbor(one) for key, one in value.items())
+    return out + content
+
+
 class Sink(unittest.TestCase):
     def start(self, *options):
         self.process = subprocess.Popen([f"{BUILD}/millrace-sink", *options],
@@ -217,9 +230,19 @@ class Sink(unittest.TestCase):
     def post(self, data, key="k", target="PutRecord", **more):
         body = json.dumps({"StreamName": "s", "Data": base64.b64encode(data).decode(),
                            "PartitionKey": key, **more})
-        self.client.request("POST", "/", body, {"X-Amz-Target": f"Kinesis_20131202.{target}"})
-        reply = self.client.getresponse()
+        reply = self.send(body, "application/x-amz-json-1.1", target)
         return reply.status, json.loads(reply.read())
+
+    def post_cbor(self, data, key="k", **more):
+        reply = self.send(cbor({"StreamName": "s", "Data": data, "PartitionKey": key, **more}),
+                          "application/x-amz-cbor-1.1")
+        self.assertEqual(reply.getheader("Content-Type"), "application/x-amz-cbor-1.1")
+        return reply.status, reply.read()
+
+    def send(self, body, content_type, target="PutRecord"):
+        self.client.request("POST", "/", body, {"X-Amz-Target": f"Kinesis_20131202.{target}",
+                                                "Content-Type": content_type})
+        return self.client.getresponse()
 
     def stats(self):
         self.client.request("GET", "/_stats")
@@ -261,6 +284,36 @@ class Sink(unittest.TestCase):
         status, _ = self.post(aggregate(range(3)), target="PutRecords")
         stats = self.stats()
         self.assertEqual((status, stats["bad_requests"], stats["other_requests"]), (400, 1, 1))
+
+    def test_cbor(self):
+        self.start("--expect", "50000")
+        key = "k\u00e9" * 100
+        status, reply = self.post_cbor(aggregate(range(0, 20000), key=key), key=key)
+        number = b"49" + b"1".rjust(54, b"0")
+        self.assertEqual((status, reply), (200, cbor({"ShardId": "shardId-000000000000",
+                                                      "SequenceNumber": number.decode()})))
+        self.post_cbor(aggregate(range(20000, 20003)), SequenceNumberForOrdering="1")
+        self.post(aggregate(range(20003, 20005)))
+        stats = self.stats()
+        self.assertEqual([stats[name] for name in ("requests", "bad_requests", "distinct")],
+                         [3, 0, 20005])
+
+    def test_cbor_that_does_not_hold_is_bad(self):
+        good = aggregate(range(3))
+        body = cbor({"StreamName": "s", "Data": good, "PartitionKey": "k"})
+        bodies = {"no PutRecord body": (body[:-1], body + b"\0", cbor({"Data": good}), b"",
+                                        b"\xbf" + body[1:] + b"\xff",
+                                        b'{"Data":"","PartitionKey":""}'),
+                  "no magic": (cbor({"Data": good[1:], "PartitionKey": "k"}),),
+                  "an ExplicitHashKey": (cbor({"Data": good, "PartitionKey": "k",
+                                               "ExplicitHashKey": "0"}),)}
+        for problem, sent in bodies.items():
+            for one in sent:
+                with self.subTest(problem, body=one[:40]):
+                    self.start()
+                    self.send(one, "application/x-amz-cbor-1.1").read()
+                    stats = self.stats()
+                    self.assertEqual((stats["bad_requests"], stats["first_problem"]), (1, problem))
 
     def test_levels_of_verification(self):
         broken = aggregate(range(2000))[:-1] + b"\0"

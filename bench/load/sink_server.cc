@@ -19,6 +19,8 @@
 namespace millrace::bench {
 namespace {
 
+constexpr char kJsonType[] = "application/x-amz-json-1.1";
+constexpr char kCborType[] = "application/x-amz-cbor-1.1";
 constexpr size_t kFirstBufferSize = 16 << 10;
 
 void watch_input(int epoll, int fd) {
@@ -28,11 +30,25 @@ void watch_input(int epoll, int fd) {
   CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
-std::string reply(const char* status, std::string_view body) {
+std::string reply(const char* status, std::string_view body, const char* type = kJsonType) {
   return fmt::format(
-      "HTTP/1.1 {}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\n"
+      "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
       "x-amzn-RequestId: 00000000-0000-0000-0000-000000000000\r\n\r\n{}",
-      status, body.size(), body);
+      status, type, body.size(), body);
+}
+
+// With a sequence number of 56 digits; in CBOR: RFC 8949, section 3.
+std::string stored(uint64_t number, bool cbor) {
+  if (!cbor) {
+    return reply(
+        "200 OK",
+        fmt::format(R"({{"ShardId":"shardId-000000000000","SequenceNumber":"49{:054}"}})", number));
+  }
+  return reply("200 OK",
+               fmt::format("\xa2\x67ShardId\x74shardId-000000000000\x6eSequenceNumber\x78\x38"
+                           "49{:054}",
+                           number),
+               kCborType);
 }
 
 }  // namespace
@@ -204,24 +220,25 @@ bool SinkServer::answer(Client& client, std::string_view body) {
   }
   seqs_.clear();
   uint64_t data_bytes = 0;
-  const char* problem = options_.verify == Verify::kNone ? nullptr : check(body, data_bytes);
+  const bool cbor = request.content_type == kCborType;
+  const char* problem = options_.verify == Verify::kNone ? nullptr : check(body, cbor, data_bytes);
   const uint64_t number = ledger_.put(request.body_bytes, data_bytes, seqs_, problem);
-  std::string text = reply(
-      "200 OK",
-      fmt::format(R"({{"ShardId":"shardId-000000000000","SequenceNumber":"49{:054}"}})", number));
+  std::string text = stored(number, cbor);
   if (options_.delay.count() == 0) return send_all(client, text);
   client.reply_is_due = true;
   late_.push_back({Clock::now() + options_.delay, client.fd.get(), client.id, std::move(text)});
   return true;
 }
 
-const char* SinkServer::check(std::string_view body, uint64_t& data_bytes) {
+const char* SinkServer::check(std::string_view body, bool cbor, uint64_t& data_bytes) {
   PutRecordBody put;
-  if (!parse_put_record(body, put)) return "no PutRecord body";
-  if (!decode_base64(put.data_base64, decoded_)) return "Data is no base64";
-  data_bytes = decoded_.size();
+  const bool parsed = cbor ? parse_put_record_cbor(body, put) : parse_put_record(body, put);
+  if (!parsed) return "no PutRecord body";
+  if (!cbor && !decode_base64(put.data, decoded_)) return "Data is no base64";
+  const std::string_view data = cbor ? put.data : std::string_view(decoded_);
+  data_bytes = data.size();
   if (put.has_hash_key) return "an ExplicitHashKey";
-  return read_aggregate(decoded_, put.partition_key, options_.verify == Verify::kFull, seqs_);
+  return read_aggregate(data, put.partition_key, options_.verify == Verify::kFull, seqs_);
 }
 
 bool SinkServer::send_all(Client& client, std::string_view text) {

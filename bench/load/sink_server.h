@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// SinkServer: an HTTP/1.1 endpoint that takes PutRecord requests as cheaply as it can and, if asked
-// to, looks into them. No signature check, no TLS. One object is one thread's part: a listening
-// socket of its own (SO_REUSEPORT), one epoll, its connections. The ledger must outlive it.
-// Invariant: a connection's next request is not looked at before its reply has been sent.
+// SinkServer: an HTTP/1.1 endpoint that takes PutRecord requests, in JSON or CBOR, as cheaply as it
+// can and, if asked to, looks into them. No signature check, no TLS. One object is one thread's
+// part: a listening socket of its own (SO_REUSEPORT), one epoll, its connections. The ledger must
+// outlive it. Invariant: a connection's next request is not looked at before its reply has been
+// sent.
 
 #include <atomic>
 #include <chrono>
@@ -60,7 +61,7 @@ class SinkServer {
   bool take_head(Client& client);
   bool take_requests(Client& client);
   bool answer(Client& client, std::string_view body);
-  const char* check(std::string_view body, uint64_t& data_bytes);
+  const char* check(std::string_view body, bool cbor, uint64_t& data_bytes);
   bool send_all(Client& client, std::string_view text);
   void close(Client& client);
   void send_late_replies();
