@@ -50,7 +50,7 @@ void Breaker::settle(uint64_t now_ms) {
 
 uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& permit) {
   settle(now_ms);
-  permit = Permit{.period = period_};
+  permit = Permit{.period = period_, .asked_ms = now_ms};
   switch (state_) {
     case State::kClosed:
       return 0;
@@ -122,7 +122,7 @@ void Breaker::throttled(const Permit& permit, const Answer& answer, double rate,
     pacer_.begin(rate, answer.bytes, now_ms);
     ++throttles_;
   } else if (current(permit)) {
-    pacer_.refused(now_ms);
+    pacer_.refused(permit.asked_ms, now_ms);
   }
 }
 

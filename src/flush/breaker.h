@@ -32,7 +32,8 @@ struct Permit {
   enum class Kind : uint8_t { kFree, kPaced, kProbe, kRamp };
   Kind kind = Kind::kFree;
   uint64_t period = 0;  // of the state that gave it
-  double gap_ms = 0;    // kPaced: the time it takes up
+  uint64_t asked_ms = 0;
+  double gap_ms = 0;  // kPaced: the time it takes up
 };
 
 /// What an attempt met.

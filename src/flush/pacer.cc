@@ -25,6 +25,8 @@ void Pacer::begin(double rate, uint64_t bytes, uint64_t now_ms) {
   next_ms_ = static_cast<double>(now_ms);
   accepted_in_a_row_ = 0;
   refused_in_a_row_ = 1;
+  limited_ = false;
+  lowered_ms_ = now_ms;
   searching_ = true;
   felt_ms_ = now_ms;
 }
@@ -33,6 +35,7 @@ uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& ga
   const auto now = static_cast<double>(now_ms);
   if (now < next_ms_) {
     felt_ms_ = now_ms;
+    limited_ = true;
     return static_cast<uint64_t>(std::ceil(next_ms_ - now));
   }
   bytes_ = std::max(bytes, kBytesMin);
@@ -48,16 +51,21 @@ void Pacer::accepted() {
   if (stalled()) searching_ = true;
   refused_in_a_row_ = 0;
   ++accepted_in_a_row_;
+  if (!limited_) return;  // it says nothing of a rate that nobody came up to
+  limited_ = false;
   rate_ *= searching_                ? kSearch
            : accepted_in_a_row_ < 48 ? kRaise
            : accepted_in_a_row_ < 96 ? kRaiseAfter48
                                      : kRaiseAfter96;
 }
 
-void Pacer::refused(uint64_t now_ms) {
+// Requests that were under way together are refused together: they count as one.
+void Pacer::refused(uint64_t asked_ms, uint64_t now_ms) {
   searching_ = searching_ && accepted_in_a_row_ == 0;  // else it has found the rate
   accepted_in_a_row_ = 0;
   felt_ms_ = now_ms;
+  if (asked_ms < lowered_ms_) return;
+  lowered_ms_ = now_ms;
   ++refused_in_a_row_;
   const double slowest =
       static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(interval_ms_max_, 1));

@@ -27,7 +27,8 @@ class Pacer {
   void give_back(double gap_ms) { next_ms_ -= gap_ms; }
 
   void accepted();
-  void refused(uint64_t now_ms);
+  /// `asked_ms`: when ask() let it go.
+  void refused(uint64_t asked_ms, uint64_t now_ms);
 
   double rate() const { return rate_; }  // bytes a millisecond
   /// Nothing was accepted for several requests.
@@ -44,7 +45,9 @@ class Pacer {
   uint64_t bytes_ = 1;  // of the last request
   uint32_t accepted_in_a_row_ = 0;
   uint32_t refused_in_a_row_ = 0;
-  bool searching_ = false;  // nothing was refused after a success, since begin() or a stall
+  bool searching_ = false;   // nothing was refused after a success, since begin() or a stall
+  bool limited_ = false;     // a request had to wait since the rate was last raised
+  uint64_t lowered_ms_ = 0;  // the rate, last
   uint64_t felt_ms_ = 0;
 };
 

@@ -85,8 +85,15 @@ size_t Lane::frame_in_place(char* begin, size_t data_bytes) {
   return header + data_bytes;
 }
 
-// The end of a memory block, or an event that is larger than one: through memory of its own.
+// The end of a memory block, or an event that is larger than one: through memory of its own, which
+// is not kept if it became large.
 Lane::Result Lane::encode_in_scratch(const char* record, const char* end, EventTime time) {
+  const Result result = format_in_scratch(record, end, time);
+  if (scratch_.capacity() > kScratchBytesKept) std::string().swap(scratch_);
+  return result;
+}
+
+Lane::Result Lane::format_in_scratch(const char* record, const char* end, EventTime time) {
   std::string& bytes = scratch_;
   for (size_t size = std::max(bytes.capacity(), kScratchBytesFirst);; size *= 2) {
     if (request_bytes_ + size / 2 > kRequestEncodedBytesMax) {
@@ -102,14 +109,12 @@ Lane::Result Lane::encode_in_scratch(const char* record, const char* end, EventT
         frame_in_place(bytes.data(), static_cast<size_t>(formatted.out_end - data));
     request_bytes_ += framed;
     const std::string_view whole(bytes.data(), framed);
-    const bool oversize = framed > profile_.record_bytes_max;
-    if (oversize) {
+    if (framed > profile_.record_bytes_max) {
       put_oversize(whole);
-    } else {
-      log_.appender().put(target_, whole);
+      return Result{Encoded::kOversize, formatted.record_end};
     }
-    if (bytes.capacity() > kScratchBytesKept) std::string().swap(bytes);
-    return Result{oversize ? Encoded::kOversize : Encoded::kStored, formatted.record_end};
+    log_.appender().put(target_, whole);
+    return Result{Encoded::kStored, formatted.record_end};
   }
 }
 

@@ -49,6 +49,7 @@ class Lane {
 
  private:
   Result encode_in_scratch(const char* record, const char* end, EventTime time);
+  Result format_in_scratch(const char* record, const char* end, EventTime time);
   static Result not_formatted(const format::FormatResult& formatted);
   size_t frame_in_place(char* begin, size_t data_bytes);
   void put_oversize(std::string_view framed);

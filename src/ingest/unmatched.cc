@@ -8,6 +8,7 @@ namespace {
 
 // A chunk's metadata must fit an OPEN frame; tags so long are not written by any agent.
 constexpr size_t kTagBytesMax = 32 << 10;
+constexpr size_t kEntryBytesKept = 4 << 20;
 
 template <class T>
 void append_be(std::string& out, T value) {
@@ -53,6 +54,7 @@ void Unmatched::put(EventTime time, std::string_view record) {
   append_time(entry_, time);
   entry_.append(record);
   log_.appender().put(target_, entry_);
+  if (entry_.capacity() > kEntryBytesKept) std::string().swap(entry_);
 }
 
 }  // namespace millrace::ingest

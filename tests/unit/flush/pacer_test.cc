@@ -63,7 +63,7 @@ class PacerTest : public ::testing::Test {
       }
       ++share.requests;
       const bool taken = service.take(bytes, static_cast<double>(now_), random_());
-      taken ? pacer.accepted() : pacer.refused(now_);
+      taken ? pacer.accepted() : pacer.refused(now_, now_);
       if (taken) share.accepted += static_cast<double>(bytes);
       share.asked += static_cast<double>(bytes);
     }
@@ -105,12 +105,24 @@ TEST_F(PacerTest, ASlowGuessIsCorrectedSoonThoughTheFirstRequestsAreRefused) {
     service.drain();
     Pacer pacer(30'000);
     pacer.begin(kShardPerMs * guess, 32'000, 0);
-    for (int i = 0; i < 2; ++i) pacer.refused(0);
+    for (int i = 0; i < 2; ++i) pacer.refused(0, 0);
     const Share share = run(service, pacer, 32'000, 10'000);
     std::printf("    first guess x %4.2f: %.3f of the capacity accepted in ten seconds\n", guess,
                 share.accepted);
     EXPECT_GT(share.accepted, 0.7);
   }
+}
+
+// What is accepted far below the rate does not raise it, or it would soon limit nothing.
+TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
+  Pacer pacer(30'000);
+  pacer.begin(kShardPerMs, 32'000, 0);
+  for (uint64_t now = 0; now < 5'000'000; now += 1000) {
+    double gap = 0;
+    ASSERT_EQ(pacer.ask(32'000, now, random_(), gap), 0U);
+    pacer.accepted();
+  }
+  EXPECT_EQ(pacer.rate(), kShardPerMs);
 }
 
 // Keys are random, so now and then one shard of several gets more than its part.

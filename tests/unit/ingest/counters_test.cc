@@ -5,6 +5,7 @@
 
 #include "tests/support/ingest_harness.h"
 #include "tests/support/memory_files.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace::testing {
 namespace {
@@ -97,6 +98,27 @@ TEST_F(CountersTest, ARecordThatIsTooDeep) {
   EXPECT_EQ(receive(array_of_two(kTime, deep + '\x01') + kGood), Verdict::kTaken);
   EXPECT_EQ(total(Metric::kDiscardedTooDeep), 1U);
   EXPECT_EQ(total(Metric::kReceivedEntries), 1U);
+}
+
+// What it took meanwhile is not taken for a need of the events after it.
+TEST_F(CountersTest, AnEventThatGrowsTooLargeCostsNoOther) {
+  if (kSanitized) GTEST_SKIP() << "half a gigabyte";
+  match_.buffer.chunk_limit_size = 1 << 20;
+  start();
+  EXPECT_EQ(receive(kGood), Verdict::kTaken);
+  harness_->commit();
+  const std::string zeros(90 << 20, '\0');  // six characters each
+  EXPECT_EQ(receive(packed_entry(1, 0, {{"text", zeros}})), Verdict::kNotNow);
+  harness_->tend();  // makes a larger spare
+  EXPECT_EQ(receive(packed_entry(1, 0, {{"text", zeros}})), Verdict::kTaken);
+  harness_->commit(false);
+  EXPECT_EQ(harness_->log().queue().counts().dead_letters, 1U);
+  std::string good;
+  for (int i = 0; i < 3000; ++i) good += packed_entry(1, 0, {{"text", std::string(1000, 'x')}});
+  EXPECT_EQ(receive(good), Verdict::kTaken);
+  harness_->commit(false);
+  EXPECT_EQ(harness_->log().queue().counts().dead_letters, 1U);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 3002U);
 }
 
 TEST_F(CountersTest, ValuesThatJsonDoesNotKnow) {
