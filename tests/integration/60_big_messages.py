@@ -4,6 +4,7 @@
 import gzip
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -147,6 +148,29 @@ class BigMessages(IntegrationCase):
                   "after")
         self.check_output([payload(1)])
         self.assertEqual(len(self.instance.dead()), 1)
+
+    def test_small_bombs_of_one_client_hold_up_no_other(self):
+        """Half a kilobyte of zstd that is 16 MiB of nothing, four hundred times in 200 KiB: others
+        have their turns between them. Two workers would hide it."""
+        self.start()
+        # RFC 8878: magic, no content size, a window of 128 KiB; 128 RLE blocks of that size.
+        blocks = [(131072 << 3 | 1 << 1 | last).to_bytes(3, "little") + b"\0"
+                  for last in [0] * 127 + [1]]
+        bomb = packed(b"\x28\xb5\x2f\xfd\x00\x38" + b"".join(blocks), {"compressed": "zstd"})
+        with self.connect(self.instance) as hostile, self.connect(self.instance) as client:
+            hostile.send(bomb * 400)
+            slowest = 0
+            for number in range(20):
+                began = time.monotonic()
+                client.send(message_frame(TAG, event_time(SECONDS + number, 1), record(number),
+                                          {"chunk": f"turn-{number}"}))
+                client.wait_acks(number + 1)
+                slowest = max(slowest, time.monotonic() - began)
+            print(f"    beside {len(bomb)} bytes that are 16 MiB, 400 times: an ack took "
+                  f"{slowest:.2f} s at most", flush=True)
+            # A turn of it is one of them, 0.1 s on an idle machine; all at once would be 40 s.
+            self.assertLess(slowest, 5)
+        self.instance.kill()
 
     def test_frame_one_byte_over_the_limit_is_refused(self):
         self.start(frame_limit="1m")

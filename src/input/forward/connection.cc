@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input/forward/connection.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -15,6 +16,8 @@ using metrics::Metric;
 
 // Acks that the client does not read: no more messages are taken above this.
 constexpr size_t kUnreadAckBytesMax = size_t{256} << 10;
+// Bytes of messages, unpacked, that one connection has in a turn of the loop, and one message more.
+constexpr size_t kWorkBytesMax = size_t{4} << 20;
 
 uint64_t steady_ns() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -131,9 +134,15 @@ void Connection::work_on_buffer() {
 size_t Connection::take_messages(std::string_view bytes) {
   size_t used = handshake_ == nullptr ? 0 : shake_hands(bytes);
   if (handshake_ != nullptr) return used;
+  size_t worked = 0;
   while (used < bytes.size() && pauses_ == 0 && takes_messages()) {
     if (pending_.full()) {
       pause(kForAcks);
+      break;
+    }
+    if (worked > kWorkBytesMax) {
+      pause(kForWork);
+      request_attention();
       break;
     }
     const Step step = reader_.next(bytes.substr(used), context_.tools());
@@ -151,6 +160,7 @@ size_t Connection::take_messages(std::string_view bytes) {
       accept(step, true);
     }
     used += step.size;
+    worked += std::max<size_t>(step.size, step.decoded.message.entries.size());
     reader_.next_message();
     if (last_message_) end_reading();
   }
@@ -300,6 +310,7 @@ void Connection::attend() {
   attention_ = false;
   yields_ = false;
   if (state_ == State::kGone) return;
+  if ((pauses_ & kForWork) != 0) unpause(kForWork);
   flush_acks();
   if (takes_messages() && pauses_ == 0 && !buffer_.empty()) work_on_buffer();
   after_work();

@@ -74,7 +74,8 @@ class Connection final : private event::StreamOwner {
     kForMemory = 2,
     kForAcks = 4,
     kForWriting = 8,
-    kForTurn = 16
+    kForTurn = 16,  // to be judged, in a handshake
+    kForWork = 32   // the others come first: much was unpacked for it in this turn of the loop
   };
 
   event::ReadBuffer read_buffer() override;
