@@ -63,14 +63,8 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
     room = log.room(estimate);
   }
   if (room != buffer::Room::kYes) return without_room(log, action, room);
-  const uint64_t wanted = parts_.pool.bytes_in_use() + estimate;
-  // What waits for a refusing log holds nobody else up.
-  const bool fits = wanted <= kPoolBytesMax || wanted <= kPoolBytesMax + stuck_bytes();
-  if (!fits && !idle()) {
-    blocked_ = true;  // commits_done() offers it again
-    return Admission::kNotNow;
-  }
-  if (estimate > kPoolBytesMax) {
+  if (!pool_takes(estimate)) return Admission::kNotNow;
+  if (PoolGate::is_large(estimate)) {
     if (parts_.shared.large_token.exchange(true)) {
       blocked_ = true;  // tick() offers it again
       return Admission::kNotNow;
@@ -92,7 +86,8 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
   if (room == buffer::Room::kDiskFull && action == config::OverflowAction::kDropOldestChunk) {
     log.drop_for_disk();
   }
-  blocked_ = true;
+  // What waits for a spare may find room behind the commit that is under way.
+  (room == buffer::Room::kNotYet ? blocked_ : without_room_) = true;
   log.when_room(room, parts_.wake_for_room);
   return Admission::kNotNow;
 }

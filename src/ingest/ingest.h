@@ -15,6 +15,7 @@
 #include "buffer/key_table.h"
 #include "ingest/lane.h"
 #include "ingest/pending.h"
+#include "ingest/pool_gate.h"
 #include "ingest/refusals.h"
 #include "ingest/unmatched.h"
 #include "input/forward/entry_reader.h"
@@ -49,8 +50,6 @@ struct IngestParts {
 
 class Ingest {
  public:
-  static constexpr uint64_t kPoolBytesMax = 64ULL << 20;
-
   explicit Ingest(IngestParts parts);
   ~Ingest();
 
@@ -61,6 +60,7 @@ class Ingest {
     void answer_to(input::Replies& replies) { replies_ = &replies; }
     input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
     input::Verdict undecodable(const input::Message& message, input::Ticket ticket) override;
+    bool may_take(uint64_t entries_bytes) override;
 
    private:
     friend class Ingest;
@@ -103,7 +103,8 @@ class Ingest {
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
   Target target_of(std::string_view tag);
-  static uint64_t estimate_of(const input::Message& message);
+  static uint64_t estimate_of(uint64_t entries_bytes);
+  bool pool_takes(uint64_t estimate);
   std::optional<input::Verdict> enter(Request& request, const input::Message& message,
                                       config::OverflowAction action, input::Ticket ticket,
                                       input::Replies& replies);
@@ -138,7 +139,10 @@ class Ingest {
   std::vector<std::unique_ptr<Inlet>> inlets_;
   std::vector<buffer::Log*> logs_;
   Pending pending_;
-  bool blocked_ = false;
+  PoolGate gate_;
+  bool blocked_ = false;       // somebody waits for the pool, or for a spare
+  bool without_room_ = false;  // somebody waits until a log has room
+  uint64_t offered_ms_ = 0;    // when kept messages were last offered again
 };
 
 }  // namespace millrace::ingest

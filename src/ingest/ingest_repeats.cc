@@ -26,7 +26,8 @@ std::optional<Verdict> Ingest::enter(Request& request, const Message& message,
     note_key(message, *request.key);
     return Verdict::kDone;
   }
-  const Admission admission = admit(request.log, action, estimate_of(message), request.large);
+  const Admission admission =
+      admit(request.log, action, estimate_of(message.entries.size()), request.large);
   if (admission == Admission::kNotNow) return Verdict::kNotNow;
   if (admission == Admission::kRefused) return Verdict::kRefused;
   if (!known) return std::nullopt;

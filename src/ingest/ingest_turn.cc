@@ -10,6 +10,10 @@ namespace millrace::ingest {
 
 using metrics::Metric;
 
+namespace {
+constexpr uint64_t kOfferEveryMs = 500;
+}
+
 Ingest::Ingest(IngestParts parts) : parts_(std::move(parts)) {
   for (const auto& lane : parts_.lanes) {
     logs_.push_back(&lane->log());
@@ -38,8 +42,24 @@ Ingest::Target Ingest::target_of(std::string_view tag) {
 }
 
 // JSON with tag, time and frame is rarely more than twice its MessagePack.
-uint64_t Ingest::estimate_of(const input::Message& message) {
-  return 2 * message.entries.size() + 4096;
+uint64_t Ingest::estimate_of(uint64_t entries_bytes) { return 2 * entries_bytes + 4096; }
+
+bool Ingest::pool_takes(uint64_t estimate) {
+  const PoolGate::Use use{
+      .bytes = parts_.pool.bytes_in_use(), .stuck = stuck_bytes(), .idle = idle()};
+  if (gate_.admits(estimate, use, parts_.io.clock.running_ms())) return true;
+  blocked_ = true;  // commits_done() offers it again
+  return false;
+}
+
+// Asked before a message that was kept is unpacked again.
+bool Ingest::Inlet::may_take(uint64_t entries_bytes) {
+  const uint64_t estimate = estimate_of(entries_bytes);
+  if (PoolGate::is_large(estimate) && ingest_.parts_.shared.large_token) {
+    ingest_.blocked_ = true;
+    return false;
+  }
+  return ingest_.pool_takes(estimate);
 }
 
 void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
@@ -93,7 +113,8 @@ void Ingest::answer(uint64_t id, bool durable) {
 }
 
 void Ingest::room_came() {
-  blocked_ = false;  // a message that still finds no room sets it again
+  blocked_ = without_room_ = false;  // a message that still finds no room sets one again
+  offered_ms_ = parts_.io.clock.running_ms();
   for (const auto& inlet : inlets_) {
     if (inlet->replies_ != nullptr) inlet->replies_->resume();
   }
@@ -117,7 +138,8 @@ void Ingest::tick() {
     log->publish_counts();
   }
   submit();
-  if (blocked_) room_came();
+  // Who waits for a log is woken by it; this is for the case that it was not.
+  if (blocked_ || (without_room_ && now >= offered_ms_ + kOfferEveryMs)) room_came();
 }
 
 size_t Ingest::seal_all(buffer::SealReason reason) {
@@ -139,7 +161,8 @@ bool Ingest::idle() const {
 uint64_t Ingest::stuck_bytes() const {
   uint64_t bytes = 0;
   for (const buffer::Log* log : logs_) {
-    bytes += log->stuck_bytes();
+    const uint64_t stuck = log->stuck_bytes();
+    if (stuck > 0) bytes += stuck + 2 * buffer::BlockPool::kBlockBytes;  // two batches' last blocks
   }
   return bytes;
 }

@@ -216,6 +216,7 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
       accept(step, verdict == Verdict::kDone);
       return true;
     case Verdict::kNotNow:
+      kept_bytes_ = step.decoded.message.entries.size();
       pause(kForRoom);
       context_.waiting.push_back(id_);
       return false;
@@ -318,6 +319,10 @@ void Connection::attend() {
 
 bool Connection::offer_again() {
   if (!takes_messages()) return true;
+  if (!context_.receiver.may_take(kept_bytes_)) {
+    context_.waiting.push_back(id_);
+    return true;  // it cost nothing
+  }
   unpause(kForRoom);
   work_on_buffer();
   after_work();

@@ -40,7 +40,7 @@ class Connection final : private event::StreamOwner {
 
   /// What was left for the end of the turn: acks that are due, bytes that are here already.
   void attend();
-  /// The receiver may have room: offers the kept message again. False: it had none.
+  /// The receiver may have room: offers the kept message again. False: it was unpacked in vain.
   bool offer_again();
   /// It may read on after it had to wait for receive memory.
   void memory_granted();
@@ -127,6 +127,7 @@ class Connection final : private event::StreamOwner {
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
+  uint64_t kept_bytes_ = 0;     // of the entries of the message that found no room
   bool direct_ = false;         // the current read goes into buffer_
   size_t asked_ = 0;            // the bytes it may bring at most
   bool yields_ = false;         // reads on after the others had their turn

@@ -64,6 +64,9 @@ class Receiver {
   /// A message that no attempt will ever decode, with a chunk; `entries` are all its bytes as they
   /// came. kMalformed: close without ack; the others as above.
   virtual Verdict undecodable(const Message& message, Ticket ticket) = 0;
+  /// Asked before a message of so many bytes of entries, which was kept, is unpacked and offered
+  /// again. False: it would be kept again; resume() will follow.
+  virtual bool may_take(uint64_t entries_bytes) = 0;
 };
 
 /// The way back, implemented by the listener: called on its own loop thread, never from inside

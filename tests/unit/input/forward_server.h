@@ -92,10 +92,17 @@ class FakeReceiver : public Receiver {
     return when_given_up;
   }
 
+  bool may_take(uint64_t entries_bytes) override {
+    asked.push_back(entries_bytes);
+    return !full_for_all;
+  }
+
   Verdict when_given_up = Verdict::kMalformed;
   std::vector<std::string> given_up;  // the frames
   std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
+  bool full_for_all = false;  // and says so before a kept message is unpacked again
+  std::vector<uint64_t> asked;
   std::vector<Event> events;
   std::vector<std::string> chunks;
   std::vector<std::string> peers;

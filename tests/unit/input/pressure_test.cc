@@ -47,6 +47,26 @@ TEST(Pressure, AKeptMessageIsUnpackedAgain) {
   EXPECT_EQ(server.events().size(), 1u);
 }
 
+TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
+  ForwardServer server;
+  server.on_loop([&] { server.receiver_.full = server.receiver_.full_for_all = true; });
+  TcpClient client(server.port());
+  ASSERT_TRUE(client.send(message("1")));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
+  for (size_t times = 1; times <= 3; ++times) {
+    server.on_loop([&] { server.listener_->resume(); });
+    ASSERT_TRUE(eventually(
+        [&] { return server.ask<size_t>([&] { return server.receiver_.asked.size(); }) == times; }));
+  }
+  EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
+  EXPECT_GT(server.ask<uint64_t>([&] { return server.receiver_.asked.front(); }), 0U);
+  server.on_loop([&] {
+    server.receiver_.full = server.receiver_.full_for_all = false;
+    server.listener_->resume();
+  });
+  expect_reply(client, ack_of("1"));
+}
+
 TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {
   ForwardServer server;
   server.on_loop([&] { server.receiver_.full = true; });
