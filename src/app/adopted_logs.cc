@@ -128,9 +128,10 @@ void AdoptedLogs::tend(buffer::Housekeeping& housekeeping) {
 }
 
 void AdoptedLogs::finish(size_t index, buffer::Housekeeping& housekeeping) {
-  Adopted done = std::move(logs_[index]);
+  Adopted done;
   {
     const std::lock_guard lock(mutex_);
+    done = std::move(logs_[index]);
     logs_.erase(logs_.begin() + static_cast<std::ptrdiff_t>(index));
   }
   housekeeping.remove(*done.log);
@@ -144,8 +145,15 @@ void AdoptedLogs::finish(size_t index, buffer::Housekeeping& housekeeping) {
   log::info("app", "all of a buffer is delivered; it was removed", {{"directory", done.directory}});
 }
 
-// From the rename on it is no log any more.
+// From the rename on it is no log any more. Directories that are not its own, such as the buffers
+// of other outputs, are no part of it.
 Result<> AdoptedLogs::remove(const Adopted& adopted) {
+  auto entries = io_.files.list(adopted.directory);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const io::DirectoryEntry& entry : *entries) {
+    if (!entry.directory || entry.name == "dead" || entry.name == "corrupt") continue;
+    return fail(ErrorKind::kInvalid, adopted.directory + "/" + entry.name + ": not of this buffer");
+  }
   const std::string aside = adopted.directory + kRemovedSuffix;
   const fs::path parent = fs::path(adopted.directory).parent_path();
   if (auto moved = io_.files.rename(adopted.directory, aside); !moved) return moved;

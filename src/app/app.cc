@@ -226,7 +226,7 @@ Result<> App::open_control_socket() {
                                  admin::ControlHandlers{
                                      .metrics = [this] { return metrics::exposition(registry_); },
                                      .status = [this] { return status_json(); },
-                                     .flush = [this]() -> Result<uint64_t> { return flush(); },
+                                     .flush = [this] { return flush_when_running(); },
                                  });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
@@ -264,6 +264,12 @@ int App::serve() {
       log::warn("app", "a running millrace does not read its configuration again; restart it");
     }
   }
+}
+
+// Before that, nobody may touch what the loops are about to work with.
+Result<uint64_t> App::flush_when_running() {
+  if (state_ != State::kRunning) return fail(ErrorKind::kInterrupted, "starting or stopping");
+  return flush();
 }
 
 size_t App::flush() {

@@ -56,6 +56,7 @@ class App {
   void stop(uint64_t timeout_ms);
   bool drain(uint64_t deadline_ms);
   uint64_t undelivered() const;
+  Result<uint64_t> flush_when_running();
   size_t flush();
   std::string status_json() const;
   int refuse(int exit_code, const std::string& message);

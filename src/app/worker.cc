@@ -167,12 +167,10 @@ void Worker::stop_listening(uint64_t timeout_ms) {
 
 void Worker::stop() {
   if (thread_.joinable()) {
-    on_loop([this] {
-      listeners_.clear();
-      ticker_->stop();
-    });
+    on_loop([this] { ticker_->stop(); });
     loop_.stop();
     thread_.join();
+    listeners_.clear();  // not before: a task that was posted may still answer them
   }
   if (commits_ != nullptr) commits_->stop();
 }

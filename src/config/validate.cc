@@ -134,6 +134,7 @@ class Validator {
       if (!match.buffer.path.empty()) {
         unique(buffer_paths, normal(match.buffer.path), origin.of("buffer.path"),
                "the buffer's path");
+        check_buffer_path(match, origin);
       }
       if (match.type == OutputType::kLocal) {
         const bool own = !match.local.path.empty();
@@ -239,6 +240,27 @@ class Validator {
       report_.warning(origin.of("buffer.flush_interval"), "flush_interval has no effect",
                       "only flush_mode = \"interval\" uses it");
     }
+  }
+
+  // A buffer is <path>/worker<N>, or <root_dir>/worker<N>/<id>/buffer. One that lies in another
+  // would go when that is removed.
+  void check_buffer_path(const Match& match, const Origin& origin) {
+    const std::string path = normal(match.buffer.path);
+    const std::string root = normal(config_.system.root_dir);
+    if (path == root || is_in_buffer(path, root) || is_in_buffer(root, path)) {
+      report_.error(origin.of("buffer.path"), "the buffer's path is where root_dir has buffers",
+                    "another directory will do, also one below root_dir");
+    }
+    for (const Match& other : config_.matches) {
+      if (other.buffer.path.empty() || !is_in_buffer(path, normal(other.buffer.path))) continue;
+      report_.error(origin.of("buffer.path"),
+                    fmt::format("the buffer's path is in the buffer of {}", other.id),
+                    "it needs a directory of its own");
+    }
+  }
+
+  static bool is_in_buffer(const std::string& path, const std::string& buffer_path) {
+    return path.starts_with(buffer_path + "/worker");
   }
 
   // Its files beside those of a buffer would not be told apart from strange ones.

@@ -53,6 +53,20 @@ TEST(Validate, NamesAndPlacesAreUsedOnce) {
   config_of(kSource + "port = 0\n" + kSource + "port = 0\n" + kLocal);
 }
 
+TEST(Validate, NoBufferLiesInAnother) {
+  const std::string head = kSource + kLocal + "[match.buffer]\n";
+  for (const char* const path : {"/var/lib/millrace", "/var/lib/millrace/./worker1/x"}) {
+    EXPECT_THAT(errors_of(head + "path = \"" + path + "\"\n"),
+                HasSubstr("the buffer's path is where root_dir has buffers\n"));
+  }
+  config_of(head + "path = \"/var/lib/millrace/own\"\n");
+  const std::string two = kSource + match("a", "path = \"/a\"\n[match.buffer]\npath = \"/b\"\n") +
+                          head.substr(kSource.size());
+  EXPECT_THAT(errors_of(two + "path = \"/b/worker0/dead\"\n"),
+              HasSubstr("the buffer's path is in the buffer of "));
+  config_of(two + "path = \"/b/own\"\n");
+}
+
 TEST(Validate, ASecondaryHasAPlaceOfItsOwn) {
   const std::string head = kSource + match("**", "[match.buffer]\npath = \"/b\"\n");
   const Config config =

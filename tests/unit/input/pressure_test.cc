@@ -55,8 +55,9 @@ TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
   ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
   for (size_t times = 1; times <= 3; ++times) {
     server.on_loop([&] { server.listener_->resume(); });
-    ASSERT_TRUE(eventually(
-        [&] { return server.ask<size_t>([&] { return server.receiver_.asked.size(); }) == times; }));
+    ASSERT_TRUE(eventually([&] {
+      return server.ask<size_t>([&] { return server.receiver_.asked.size(); }) == times;
+    }));
   }
   EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
   EXPECT_GT(server.ask<uint64_t>([&] { return server.receiver_.asked.front(); }), 0U);
