@@ -17,7 +17,7 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
-constexpr uint64_t kRemovalRetryMs = 1000;  // each try costs a line of the position file
+constexpr uint64_t kRemovalRetryMs = 1000;             // each try costs a line of the position file
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
