@@ -63,7 +63,7 @@ def generate(directory, port, *flags, **options):
     """Runs millrace-load with these options; what it told."""
     command = [os.path.join(directory, "bench", "millrace-load"), "--port", str(port), *flags]
     for name, value in options.items():
-        command += [f"--{name}", str(value)]
+        command += ["--" + name.replace("_", "-"), str(value)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Spoiled(f"the generator failed: {done.stderr.strip()} {done.stdout.strip()}")
