@@ -60,7 +60,7 @@ void Housekeeping::remove(const Log& log) {
 void Housekeeping::round() {
   const std::lock_guard lock(round_mutex_);
   for (const Ward& ward : wards_) {
-    if (ward.log->tend()) ward.commits->retry_waiting();
+    if (ward.log->tend(&stopping_)) ward.commits->retry_waiting();
   }
 }
 

@@ -6,6 +6,7 @@
 // Invariant: it touches a log only between start() and stop(), and never after remove().
 // wake(): any thread. Logs that were not removed, and the commit threads, must outlive it.
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -26,7 +27,8 @@ class Housekeeping {
   /// `log` is left alone from now on; waits for the round under way.
   void remove(const Log& log);
   void wake();
-  /// Ends the thread and does one last round, so that all lines are durable.
+  /// Ends the thread and does one last round, so that all lines are durable. Dead letters that wait
+  /// hold it up by a few at most.
   void stop();
 
  private:
@@ -40,10 +42,10 @@ class Housekeeping {
 
   std::mutex round_mutex_;  // guards wards_, held for a whole round
   std::vector<Ward> wards_;
-  std::mutex mutex_;  // guards the two below
+  std::mutex mutex_;  // guards woken_, and a change of stopping_
   std::condition_variable wake_;
   bool woken_ = false;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

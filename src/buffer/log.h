@@ -115,8 +115,8 @@ class Log : public CommitTarget {
   void drop_for_disk();
 
   // --- Housekeeping thread: one round of everything that is due. True if a commit that waits
-  // may be tried again.
-  bool tend();
+  // may be tried again. Once `stopping`, dead letters stay in the buffer: the next start has them.
+  bool tend(const std::atomic<bool>* stopping = nullptr);
   /// `wake` asks for a round soon; any thread. Before anything is stored.
   void on_need(std::function<void()> wake) { need_ = std::move(wake); }
 
@@ -149,7 +149,8 @@ class Log : public CommitTarget {
   void write_side_file(const Segment& segment, bool last_chance);
   void tend_position();
   bool sync_position();
-  void tend_dead_letters();
+  void tend_dead_letters(const std::atomic<bool>* stopping);
+  bool bury(QueuedChunk chunk);
   void tend_removals();
   Result<> remove_segment(const Segment& segment);
   void tend_moves();

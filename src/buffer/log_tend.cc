@@ -19,6 +19,7 @@ constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
 constexpr uint64_t kRemovalRetryMs = 1000;             // each try costs a line of the position file
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
+constexpr int kDeadLettersARound = 8;                  // of three syncs each
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
 
 Metric dead_letter_metric(const QueuedChunk& chunk) {
@@ -38,11 +39,11 @@ Metric dead_letter_metric(const QueuedChunk& chunk) {
 
 }  // namespace
 
-bool Log::tend() {
+bool Log::tend(const std::atomic<bool>* stopping) {
   tend_spare();
   tend_left_segments();
   tend_position();
-  tend_dead_letters();
+  tend_dead_letters(stopping);
   tend_removals();
   if (std::exchange(removed_now_, false) && spare_missing_) {
     spare_retry_ms_ = 0;
@@ -174,31 +175,38 @@ bool Log::sync_position() {
   return synced.has_value();
 }
 
-void Log::tend_dead_letters() {
-  if (dead_reader_ == nullptr) dead_reader_ = std::make_unique<ChunkReader>(make_reader());
-  while (std::optional<QueuedChunk> chunk = queue_.take_dead_letter()) {
-    auto written = dead_reader_->read(*chunk, loaded_);
-    note_damage(loaded_);
-    if (written) {
-      written = write_dead_letter(io_.files, settings_.directory, *chunk, loaded_);
-    }
-    if (!written) {
-      log::error("buffer", "a dead letter cannot be written; it stays in the buffer",
-                 {{"output", settings_.output_id},
-                  {"chunk", chunk->id.uuid()},
-                  {"error", written.error().message}});
-      queue_.give_back_dead_letter(std::move(*chunk));
-      return;
-    }
-    housekeeping_cells_.add(dead_letter_metric(*chunk));
-    log::warn("buffer", "a chunk was put into dead/",
-              {{"output", settings_.output_id},
-               {"chunk", chunk->id.uuid()},
-               {"reason", dead_letter_reason(*chunk)},
-               {"records", loaded_.records},
-               {"directory", settings_.directory + "/dead"}});
-    finish(*chunk, Finish::kDeadLetter);
+// A few at a time, for all logs wait meanwhile; the next round comes at once.
+void Log::tend_dead_letters(const std::atomic<bool>* stopping) {
+  for (int done = 0; done < kDeadLettersARound; ++done) {
+    if (stopping != nullptr && *stopping) return;
+    std::optional<QueuedChunk> chunk = queue_.take_dead_letter();
+    if (!chunk || !bury(std::move(*chunk))) return;
   }
+  if (need_) need_();
+}
+
+bool Log::bury(QueuedChunk chunk) {
+  if (dead_reader_ == nullptr) dead_reader_ = std::make_unique<ChunkReader>(make_reader());
+  auto written = dead_reader_->read(chunk, loaded_);
+  note_damage(loaded_);
+  if (written) written = write_dead_letter(io_.files, settings_.directory, chunk, loaded_);
+  if (!written) {
+    log::error("buffer", "a dead letter cannot be written; it stays in the buffer",
+               {{"output", settings_.output_id},
+                {"chunk", chunk.id.uuid()},
+                {"error", written.error().message}});
+    queue_.give_back_dead_letter(std::move(chunk));
+    return false;
+  }
+  housekeeping_cells_.add(dead_letter_metric(chunk));
+  log::warn("buffer", "a chunk was put into dead/",
+            {{"output", settings_.output_id},
+             {"chunk", chunk.id.uuid()},
+             {"reason", dead_letter_reason(chunk)},
+             {"records", loaded_.records},
+             {"directory", settings_.directory + "/dead"}});
+  finish(chunk, Finish::kDeadLetter);
+  return true;
 }
 
 void Log::tend_removals() {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dead letters on their way into dead/, beside all else that the one housekeeping thread has to do.
+
+#include <gtest/gtest.h>
+
+#include "io/simulated.h"
+#include "tests/support/log_harness.h"
+
+namespace millrace::buffer {
+namespace {
+
+using metrics::Metric;
+using testing::LogHarness;
+
+class DeadLetters : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(harness_.start()); }
+
+  void put(size_t letters) {
+    StageTarget target{.profile = &harness_.profile, .dead_reason = DeadReason::kOversize};
+    for (size_t i = 0; i < letters; ++i) {
+      harness_.log().appender().begin(i, {});
+      harness_.log().appender().put_dead_letter(target, "too large");
+      harness_.log().appender().end();
+    }
+    harness_.log().submit(commits_);
+    while (!committed_) std::this_thread::yield();
+    committed_ = false;
+    harness_.log().completed(*commits_.take_completions().at(0).batch);
+  }
+  size_t waiting() { return harness_.log().queue().counts().dead_letters; }
+  uint64_t written() const { return harness_.registry.total(Metric::kDeadOversize); }
+
+  io::SimulatedFileSystem disk_;
+  LogHarness harness_{disk_};
+  std::atomic<bool> committed_{false};
+  CommitThread commits_{"commit", [this] { committed_ = true; }};
+};
+
+TEST_F(DeadLetters, ManyOfThemHoldUpNothingElse) {
+  int asked = 0;
+  harness_.log().on_need([&] { ++asked; });
+  put(100);
+  asked = 0;
+  harness_.log().tend();
+  EXPECT_GT(written(), 0U);
+  EXPECT_LE(written(), 10U) << "each costs three syncs";
+  EXPECT_EQ(asked, 1) << "the next round comes at once";
+  for (int rounds = 0; rounds < 100 && waiting() > 0; ++rounds) harness_.log().tend();
+  EXPECT_EQ(written(), 100U);
+  asked = 0;
+  harness_.log().tend();
+  EXPECT_EQ(asked, 0);
+}
+
+TEST_F(DeadLetters, AStopDoesNotWaitForThem) {
+  put(100);
+  const std::atomic<bool> stopping{true};
+  harness_.log().tend(&stopping);
+  EXPECT_EQ(written(), 0U);
+  EXPECT_EQ(waiting(), 100U);
+  harness_.stop();
+  ASSERT_TRUE(harness_.start());
+  EXPECT_EQ(waiting(), 100U);
+  while (waiting() > 0) harness_.log().tend();
+  EXPECT_EQ(written(), 100U);
+}
+
+}  // namespace
+}  // namespace millrace::buffer
