@@ -176,11 +176,17 @@ void ChunkQueue::put_back(QueuedChunk chunk) {
   dead ? give_up(std::move(chunk)) : give_back(std::move(chunk));
 }
 
-bool ChunkQueue::unfinished(uint64_t chunk_seq) const {
-  const std::lock_guard lock(mutex_);
-  return ready_.contains(chunk_seq) || dead_.contains(chunk_seq) || in_hand_.contains(chunk_seq) ||
-         std::any_of(waiting_.begin(), waiting_.end(),
-                     [&](const auto& entry) { return entry.second.seq == chunk_seq; });
+std::vector<uint64_t> ChunkQueue::unfinished() const {
+  std::vector<uint64_t> seqs;
+  {
+    const std::lock_guard lock(mutex_);
+    seqs.assign(in_hand_.begin(), in_hand_.end());
+    for (const auto& [seq, chunk] : ready_) seqs.push_back(seq);
+    for (const auto& [seq, chunk] : dead_) seqs.push_back(seq);
+    for (const auto& [when, chunk] : waiting_) seqs.push_back(chunk.seq);
+  }
+  std::sort(seqs.begin(), seqs.end());
+  return seqs;
 }
 
 void ChunkQueue::stop() {

@@ -51,7 +51,8 @@ class ChunkQueue {
   /// A chunk in hand that was not tried: it waits as it did before.
   void put_back(QueuedChunk chunk);
 
-  bool unfinished(uint64_t chunk_seq) const;
+  /// chunk_seq of all that are not finished, sorted.
+  std::vector<uint64_t> unfinished() const;
   /// take() returns nothing from now on, also to those who wait.
   void stop();
 

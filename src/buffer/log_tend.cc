@@ -151,10 +151,14 @@ void Log::tend_position() {
   // A compaction would drop lines too early while a removal may be undone, or frames of a chunk
   // that has become finished are on their way to disk: copies, or the tail that a start found.
   if (!sync_position() || removals_unsynced_ || move_under_way_ || starting_) return;
+  std::optional<std::vector<uint64_t>> unfinished_seqs;  // asked for once, if at all
   auto compacted = position_->compact(
       segments_.first_lsn(),
       [this](const std::vector<Share>& shares) { return segments_.holds_any(shares); },
-      [this](uint64_t seq) { return queue_.unfinished(seq); });
+      [&](uint64_t seq) {
+        if (!unfinished_seqs) unfinished_seqs = queue_.unfinished();
+        return std::binary_search(unfinished_seqs->begin(), unfinished_seqs->end(), seq);
+      });
   if (!compacted) {
     log::warn("buffer", "the position file cannot be rewritten; tried again",
               {{"output", settings_.output_id}, {"error", compacted.error().message}});

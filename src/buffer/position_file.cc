@@ -11,6 +11,7 @@ namespace millrace::buffer {
 namespace {
 
 constexpr uint64_t kFreeSlotsMin = 4096;
+constexpr uint64_t kLookAgainLines = 1024;
 constexpr const char* kName = "/chunks.pos";
 constexpr const char* kNextName = "/chunks.pos.next";
 
@@ -94,23 +95,24 @@ Result<> PositionFile::repeat_in_place(const std::vector<KeptLine>& lines) {
   if (!text || text->size() < kPositionStepBytes) {
     return fail(ErrorKind::kNoSpace, path + ": no room to make it");
   }
-  slots_ = (text->size() - kPositionHeaderBytes) / kPositionLineBytes;
+  const uint64_t slots = (text->size() - kPositionHeaderBytes) / kPositionLineBytes;
+  uint64_t next_slot = 0;
   std::set<std::string_view> there;
-  for (uint64_t slot = 0; slot < slots_; ++slot) {
+  for (uint64_t slot = 0; slot < slots; ++slot) {
     const std::string_view line = std::string_view(*text).substr(
         kPositionHeaderBytes + slot * kPositionLineBytes, kPositionLineBytes);
     if (line.find_first_not_of('\0') == std::string_view::npos) continue;
     there.insert(line);
-    next_slot_ = slot + 1;
+    next_slot = slot + 1;
   }
   std::string more;
   for (const KeptLine& line : lines) {
     std::string encoded = encode(line.line, crc_);
     if (!there.contains(encoded)) more += encoded;
   }
-  text->resize(kPositionHeaderBytes + next_slot_ * kPositionLineBytes);
-  next_slot_ += more.size() / kPositionLineBytes;
-  if (next_slot_ > slots_) return fail(ErrorKind::kNoSpace, path + ": no slot is free in it");
+  text->resize(kPositionHeaderBytes + next_slot * kPositionLineBytes);
+  next_slot += more.size() / kPositionLineBytes;
+  if (next_slot > slots) return fail(ErrorKind::kNoSpace, path + ": no slot is free in it");
   PositionHeader old;
   if (!decode(*text, old)) text->replace(0, kPositionHeaderBytes, encode(header_));
   auto file = files_.open(path, io::OpenMode::kReadWrite);
@@ -118,7 +120,15 @@ Result<> PositionFile::repeat_in_place(const std::vector<KeptLine>& lines) {
   if (auto written = (*file)->pwrite(*text + more, 0); !written) return written;
   if (auto synced = (*file)->fdatasync(); !synced) return synced;
   file_ = std::move(*file);
+  set_slots(next_slot, slots);
   return files_.sync_directory(directory_);
+}
+
+void PositionFile::set_slots(uint64_t next_slot, uint64_t slots) {
+  CHECK(next_slot <= slots);
+  next_slot_ = next_slot;
+  slots_ = slots;
+  free_slots_ = slots - next_slot;
 }
 
 Result<std::unique_ptr<io::File>> PositionFile::write_next(const std::string& text,
@@ -149,9 +159,9 @@ Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   if (!file) return tl::unexpected(file.error());
   if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
   file_ = std::move(*file);
-  next_slot_ = lines.size();
-  slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
+  set_slots(lines.size(), (bytes - kPositionHeaderBytes) / kPositionLineBytes);
   lines_ = std::move(lines);
+  removals_ = compact_from_lines_ = compact_from_removals_ = 0;
   auto synced = files_.sync_directory(directory_);
   failed_ = dirty_ = !synced;  // which of the two files a start finds is not known
   return synced;
@@ -170,8 +180,7 @@ Result<> PositionFile::write_line(const PositionLine& line, const std::vector<Sh
     failed_ = true;
     return written;
   }
-  ++next_slot_;
-  slots_ = std::max(slots_, next_slot_);
+  set_slots(next_slot_ + 1, std::max(slots_, next_slot_ + 1));
   return {};
 }
 
@@ -198,6 +207,7 @@ Result<> PositionFile::attempt(const QueuedChunk& chunk, uint64_t elapsed_ms) {
 Result<> PositionFile::removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn,
                                uint64_t unix_ms) {
   const std::lock_guard lock(mutex_);
+  ++removals_;
   return write_line(make_removed_line(base_lsn, epoch, end_lsn, unix_ms), {});
 }
 
@@ -220,13 +230,8 @@ Result<> PositionFile::reserve(uint64_t unfinished) {
       round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kPositionStepBytes);
   auto reserved = file_->allocate(bytes);
   if (!reserved && reserved.error().kind == ErrorKind::kNoSpace) return reserved;
-  slots_ = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
+  set_slots(next_slot_, (bytes - kPositionHeaderBytes) / kPositionLineBytes);
   return {};
-}
-
-uint64_t PositionFile::free_slots() const {
-  const std::lock_guard lock(mutex_);
-  return slots_ - next_slot_;
 }
 
 Result<> PositionFile::compact(uint64_t first_lsn,
@@ -235,6 +240,7 @@ Result<> PositionFile::compact(uint64_t first_lsn,
   const std::lock_guard lock(mutex_);
   const uint64_t used = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
   if (used <= kPositionStepBytes) return {};
+  if (lines_.size() < compact_from_lines_ && removals_ < compact_from_removals_) return {};
   std::vector<KeptLine> kept;
   for (const KeptLine& line : lines_) {
     const bool keep = line.line.kind == 'G'   ? line.line.chunk_seq >= first_lsn
@@ -243,6 +249,9 @@ Result<> PositionFile::compact(uint64_t first_lsn,
     if (keep) kept.push_back(line);
   }
   kept = without_repeats(std::move(kept));
+  // If this is in vain, it is so until there are twice as many lines as are kept, or segments go.
+  compact_from_removals_ = 2 * removals_ + 1;
+  compact_from_lines_ = std::max<uint64_t>(2 * kept.size(), lines_.size() + kLookAgainLines);
   if (used < 2 * (kPositionHeaderBytes + kept.size() * kPositionLineBytes)) return {};
   header_.first_lsn = first_lsn;
   return rewrite(std::move(kept));

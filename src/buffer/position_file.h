@@ -4,8 +4,10 @@
 // PositionFile: which chunks are finished. A line is written at once, its sync may wait: losing
 // lines costs repeats, never data. It is rewritten without the lines that nothing on disk needs any
 // more. Does not read at start (position_reader.h) and removes nothing itself. Invariant: the slots
-// before next_slot_ are written, all behind are zero. Any thread; one mutex.
+// before next_slot_ are written, all behind are zero. Any thread; one mutex, which is held while
+// the disk works, but not asked for by free_slots().
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,10 +53,12 @@ class PositionFile {
   Result<> sync();
   /// Reserves blocks so that free slots >= 2 * unfinished + 4096.
   Result<> reserve(uint64_t unfinished);
-  uint64_t free_slots() const;
+  /// Lines that may be written without a new block. Never waits for the disk.
+  uint64_t free_slots() const { return free_slots_; }
 
   /// Rewrites the file if it is large and mostly unneeded. `needed` tells whether a segment still
-  /// holds one of the shares; `unfinished` whether a chunk may still be tried.
+  /// holds one of the shares, which changes only when one was removed(); `unfinished` whether a
+  /// chunk may still be tried. Asked in vain, it looks again only when there is more to gain.
   Result<> compact(uint64_t first_lsn, const std::function<bool(const std::vector<Share>&)>& needed,
                    const std::function<bool(uint64_t chunk_seq)>& unfinished);
 
@@ -64,6 +68,7 @@ class PositionFile {
   Result<> rewrite(std::vector<KeptLine> lines);                                    // mutex held
   Result<std::unique_ptr<io::File>> write_next(const std::string& text, uint64_t bytes);
   Result<> repeat_in_place(const std::vector<KeptLine>& lines);  // mutex held
+  void set_slots(uint64_t next_slot, uint64_t slots);            // mutex held
 
   io::FileSystem& files_;
   const std::string directory_;
@@ -77,6 +82,11 @@ class PositionFile {
   bool dirty_ = false;
   bool failed_ = false;  // file_ may lack lines
   std::vector<KeptLine> lines_;
+  uint64_t removals_ = 0;               // since the last rewrite
+  uint64_t compact_from_lines_ = 0;     // not before there are so many lines
+  uint64_t compact_from_removals_ = 0;  // or so many removals
+
+  std::atomic<uint64_t> free_slots_{0};  // slots_ - next_slot_
 };
 
 }  // namespace millrace::buffer

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "base/check.h"
 #include "buffer/log_files.h"
 #include "io/lossy.h"
@@ -42,7 +46,11 @@ class PositionFileTest : public ::testing::Test {
 
   Result<> compact(uint64_t first_lsn = 0) {
     return position_->compact(
-        first_lsn, [](const std::vector<Share>& shares) { return shares[0].lsn == kNeededLsn; },
+        first_lsn,
+        [this](const std::vector<Share>& shares) {
+          ++looked_at_;
+          return shares[0].lsn == kNeededLsn && !segment_gone_;
+        },
         [](uint64_t seq) { return seq == kTried; });
   }
 
@@ -58,6 +66,8 @@ class PositionFileTest : public ::testing::Test {
   const std::string kUuid = "sixteen bytes :)";
   io::LossyFileSystem files_;
   std::unique_ptr<PositionFile> position_;
+  uint64_t looked_at_ = 0;     // lines that were asked about
+  bool segment_gone_ = false;  // the one at kNeededLsn
 };
 
 TEST_F(PositionFileTest, LinesAreDurableWithTheNextSync) {
@@ -137,6 +147,59 @@ TEST_F(PositionFileTest, IsNotRewrittenWhileItIsSmallOrMostlyNeeded) {
   const uint64_t syncs = files_.syncs();
   ASSERT_TRUE(compact());
   EXPECT_EQ(files_.syncs(), syncs);
+}
+
+// Five times a second, and there may be millions of lines.
+TEST_F(PositionFileTest, LooksAtItsLinesAgainOnlyWhenThereIsMoreToGain) {
+  deliver(kLinesOverAStep, true);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(compact());
+  EXPECT_EQ(looked_at_, kLinesOverAStep);
+  deliver(kLinesOverAStep / 2);
+  ASSERT_TRUE(compact());
+  EXPECT_EQ(looked_at_, kLinesOverAStep) << "even if none of them is needed";
+  segment_gone_ = true;
+  ASSERT_TRUE(position_->removed(0, 1, 4096, 1));
+  ASSERT_TRUE(compact());
+  EXPECT_EQ(found().position.finished.size(), 0U);
+  deliver(kLinesOverAStep);
+  ASSERT_TRUE(compact());
+  EXPECT_EQ(found().position.finished.size(), 0U);
+}
+
+TEST_F(PositionFileTest, AGrowingOneIsRewrittenWhenHalfOfItIsNeeded) {
+  deliver(kLinesOverAStep, true);
+  ASSERT_TRUE(compact());
+  int rewrites = 0;
+  files_.watch([&](const io::DiskOperation& operation) {
+    if (std::string_view(operation.name) == "rename") ++rewrites;
+  });
+  for (int i = 0; i < 3; ++i) {
+    deliver(kLinesOverAStep / 2);
+    ASSERT_TRUE(compact());
+  }
+  EXPECT_EQ(rewrites, 1);
+  EXPECT_EQ(found().position.finished.size(), kLinesOverAStep);
+}
+
+// The loop asks for each message; a disk may take seconds.
+TEST_F(PositionFileTest, FreeSlotsAreToldWhileTheDiskIsBusy) {
+  deliver(3);
+  const uint64_t free = position_->free_slots();
+  std::atomic<uint64_t> told{0};
+  std::thread asking;
+  bool told_meanwhile = false;
+  files_.watch([&](const io::DiskOperation& operation) {
+    if (std::string_view(operation.name) != "fdatasync") return;
+    asking = std::thread([&] { told = position_->free_slots(); });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (told == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    told_meanwhile = told != 0;
+  });
+  ASSERT_TRUE(position_->sync());
+  files_.watch(nullptr);
+  asking.join();
+  EXPECT_TRUE(told_meanwhile);
+  EXPECT_EQ(told, free);
 }
 
 TEST_F(PositionFileTest, ReservesSlotsForEveryUnfinishedChunk) {
