@@ -110,8 +110,17 @@ void ChunkQueue::give_back(QueuedChunk chunk) {
 void ChunkQueue::give_up(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
   CHECK(in_hand_.erase(chunk.seq) == 1);
+  chunk.not_before_ms = 0;  // that was for its delivery
+  put_dead(std::move(chunk));
+}
+
+void ChunkQueue::put_dead(QueuedChunk chunk) {
   const uint64_t seq = chunk.seq;
-  CHECK(dead_.emplace(seq, std::move(chunk)).second);
+  if (const uint64_t when = chunk.not_before_ms; when > 0) {
+    dead_waiting_.emplace(when, std::move(chunk));
+  } else {
+    CHECK(dead_.emplace(seq, std::move(chunk)).second);
+  }
 }
 
 void ChunkQueue::finished(const QueuedChunk& chunk) {
@@ -122,14 +131,23 @@ void ChunkQueue::finished(const QueuedChunk& chunk) {
 
 std::optional<QueuedChunk> ChunkQueue::take_dead_letter() {
   const std::lock_guard lock(mutex_);
-  if (dead_.empty()) return std::nullopt;
-  QueuedChunk chunk = std::move(dead_.begin()->second);
-  dead_.erase(dead_.begin());
-  CHECK(in_hand_.insert(chunk.seq).second);
+  std::optional<QueuedChunk> chunk;
+  if (!dead_.empty()) {
+    chunk = std::move(dead_.begin()->second);
+    dead_.erase(dead_.begin());
+  } else if (!dead_waiting_.empty() && dead_waiting_.begin()->first <= clock_.running_ms()) {
+    chunk = std::move(dead_waiting_.begin()->second);
+    dead_waiting_.erase(dead_waiting_.begin());
+  }
+  if (chunk) CHECK(in_hand_.insert(chunk->seq).second);
   return chunk;
 }
 
-void ChunkQueue::give_back_dead_letter(QueuedChunk chunk) { give_up(std::move(chunk)); }
+void ChunkQueue::give_back_dead_letter(QueuedChunk chunk) {
+  const std::lock_guard lock(mutex_);
+  CHECK(in_hand_.erase(chunk.seq) == 1);
+  put_dead(std::move(chunk));
+}
 
 std::optional<QueuedChunk> ChunkQueue::take_oldest() {
   const std::lock_guard lock(mutex_);
@@ -168,12 +186,13 @@ std::vector<QueuedChunk> ChunkQueue::take_to_move(uint64_t base_lsn, uint64_t fr
   take_from(ready_);
   take_from(waiting_);
   take_from(dead_);
+  take_from(dead_waiting_);
   return taken;
 }
 
 void ChunkQueue::put_back(QueuedChunk chunk) {
   const bool dead = chunk.kind == ChunkKind::kDeadLetter || chunk.give_up != GiveUp::kNone;
-  dead ? give_up(std::move(chunk)) : give_back(std::move(chunk));
+  dead ? give_back_dead_letter(std::move(chunk)) : give_back(std::move(chunk));
 }
 
 std::vector<uint64_t> ChunkQueue::unfinished() const {
@@ -184,6 +203,7 @@ std::vector<uint64_t> ChunkQueue::unfinished() const {
     for (const auto& [seq, chunk] : ready_) seqs.push_back(seq);
     for (const auto& [seq, chunk] : dead_) seqs.push_back(seq);
     for (const auto& [when, chunk] : waiting_) seqs.push_back(chunk.seq);
+    for (const auto& [when, chunk] : dead_waiting_) seqs.push_back(chunk.seq);
   }
   std::sort(seqs.begin(), seqs.end());
   return seqs;
@@ -197,7 +217,7 @@ void ChunkQueue::stop() {
 
 size_t ChunkQueue::held() const {
   const std::lock_guard lock(mutex_);
-  return ready_.size() + waiting_.size() + in_hand_.size() + dead_.size();
+  return ready_.size() + waiting_.size() + in_hand_.size() + dead_.size() + dead_waiting_.size();
 }
 
 size_t ChunkQueue::queued() const {
@@ -217,7 +237,7 @@ ChunkQueue::Counts ChunkQueue::counts() const {
   }
   return Counts{.queued = ready_.size() + waiting_.size(),
                 .in_flight = in_hand_.size(),
-                .dead_letters = dead_.size(),
+                .dead_letters = dead_.size() + dead_waiting_.size(),
                 .due = due,
                 .bytes = bytes_,
                 .oldest_age_ms = now - oldest};

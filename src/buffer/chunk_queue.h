@@ -3,7 +3,8 @@
 
 // ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
 // order and give each back or report it finished; a chunk given back waits for its own next attempt
-// and holds nobody up. Dead letters wait apart, for housekeeping.
+// and holds nobody up. Dead letters wait apart, for housekeeping, those of them that were tried in
+// vain behind the others.
 // Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands
 // (a flush thread's, a move's, or those of who drops or buries it).
 // Any thread; one mutex.
@@ -40,6 +41,7 @@ class ChunkQueue {
   void finished(const QueuedChunk& chunk);
 
   std::optional<QueuedChunk> take_dead_letter();
+  /// take_dead_letter() offers it again at not_before_ms of running time; 0: at once.
   void give_back_dead_letter(QueuedChunk chunk);
   /// The oldest chunk that nobody holds, to be dropped.
   std::optional<QueuedChunk> take_oldest();
@@ -70,14 +72,16 @@ class ChunkQueue {
   size_t held() const;
 
  private:
-  void move_due(uint64_t now);  // mutex held
+  void move_due(uint64_t now);       // mutex held
+  void put_dead(QueuedChunk chunk);  // mutex held
 
   io::Clock& clock_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
-  std::map<uint64_t, QueuedChunk> ready_;         // by chunk_seq
-  std::multimap<uint64_t, QueuedChunk> waiting_;  // by not_before_ms
-  std::map<uint64_t, QueuedChunk> dead_;
+  std::map<uint64_t, QueuedChunk> ready_;              // by chunk_seq
+  std::multimap<uint64_t, QueuedChunk> waiting_;       // by not_before_ms
+  std::map<uint64_t, QueuedChunk> dead_;               // by chunk_seq
+  std::multimap<uint64_t, QueuedChunk> dead_waiting_;  // by not_before_ms
   std::set<uint64_t> in_hand_;
   uint64_t bytes_ = 0;
   bool stopped_ = false;

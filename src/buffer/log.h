@@ -152,6 +152,7 @@ class Log : public CommitTarget {
   void tend_dead_letters(const std::atomic<bool>* stopping);
   bool bury(QueuedChunk chunk);
   void tend_removals();
+  Result<> note_removal(const Segment& segment);
   Result<> remove_segment(const Segment& segment);
   void tend_moves();
   void tend_gauges();

@@ -17,7 +17,8 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
-constexpr uint64_t kRemovalRetryMs = 1000;             // each try costs a line of the position file
+constexpr uint64_t kRemovalRetryMs = 1000;  // each try costs a line of the position file
+constexpr uint64_t kDeadLetterRetryMs = 10'000;
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr int kDeadLettersARound = 8;                  // of three syncs each
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
@@ -99,10 +100,15 @@ Result<> Log::make_or_grow_spare(uint64_t wanted) {
 
 // A segment that was left is cut to its end and synced, so that its successor never depends on it.
 void Log::tend_left_segments() {
+  const uint64_t now = io_.clock.running_ms();
   for (int done = 0; done < kLeftSegmentsARound; ++done) {
-    const std::optional<Segment> segment = segments_.next_unfinished();
-    if (!segment || !finish_segment(*segment)) return;
-    write_side_file(*segment, false);
+    const std::optional<Segment> segment = segments_.next_unfinished(now);
+    if (!segment) return;
+    if (finish_segment(*segment)) {
+      write_side_file(*segment, false);
+    } else {
+      segments_.set_aside(*segment, now);
+    }
   }
 }
 
@@ -189,11 +195,24 @@ void Log::tend_dead_letters(const std::atomic<bool>* stopping) {
   if (need_) need_();
 }
 
+// False if dead/ does not take it; then it takes none. One that cannot be read holds up no other.
 bool Log::bury(QueuedChunk chunk) {
   if (dead_reader_ == nullptr) dead_reader_ = std::make_unique<ChunkReader>(make_reader());
-  auto written = dead_reader_->read(chunk, loaded_);
+  const auto read = dead_reader_->read(chunk, loaded_);
   note_damage(loaded_);
-  if (written) written = write_dead_letter(io_.files, settings_.directory, chunk, loaded_);
+  if (!read) {
+    if (chunk.not_before_ms == 0) {  // else it was told before
+      log::error("buffer",
+                 "a dead letter cannot be read; it stays in the buffer and is tried again",
+                 {{"output", settings_.output_id},
+                  {"chunk", chunk.id.uuid()},
+                  {"error", read.error().message}});
+    }
+    chunk.not_before_ms = io_.clock.running_ms() + kDeadLetterRetryMs;
+    queue_.give_back_dead_letter(std::move(chunk));
+    return true;
+  }
+  const auto written = write_dead_letter(io_.files, settings_.directory, chunk, loaded_);
   if (!written) {
     log::error("buffer", "a dead letter cannot be written; it stays in the buffer",
                {{"output", settings_.output_id},
@@ -217,15 +236,18 @@ void Log::tend_removals() {
   if (position_failing_) return;
   const uint64_t now = io_.clock.running_ms();
   while (now >= removal_retry_ms_) {
-    const std::optional<Segment> segment = segments_.next_removable();
+    const std::optional<Segment> segment = segments_.next_removable(now);
     if (!segment) break;
-    if (auto gone = remove_segment(*segment); !gone) {
-      removal_retry_ms_ = now + kRemovalRetryMs;
-      log::warn("buffer", "a segment cannot be removed; tried again",
-                {{"file", segment->name}, {"error", gone.error().message}});
-      break;
+    const auto noted = note_removal(*segment);
+    const auto gone = noted ? remove_segment(*segment) : noted;
+    if (gone) {
+      removals_unsynced_ = removed_now_ = true;
+      continue;
     }
-    removals_unsynced_ = removed_now_ = true;
+    log::warn("buffer", "a segment cannot be removed; tried again",
+              {{"file", segment->name}, {"error", gone.error().message}});
+    if (noted) segments_.set_aside(*segment, now);
+    if (!noted) removal_retry_ms_ = now + kRemovalRetryMs;
   }
   side_files_->tend(segments_);
   if (!removals_unsynced_) return;
@@ -238,13 +260,16 @@ void Log::tend_removals() {
 }
 
 // The lines of its chunks and the line G are durable before the file goes.
-Result<> Log::remove_segment(const Segment& segment) {
+Result<> Log::note_removal(const Segment& segment) {
   write_side_file(segment, true);
   auto written = position_->removed(segment.base_lsn, segment.epoch, segment.end_lsn,
                                     io_.clock.wall_us() / 1000);
   if (written) written = position_->sync();
   tell_position(written);
-  if (!written) return written;
+  return written;
+}
+
+Result<> Log::remove_segment(const Segment& segment) {
   const std::string path = settings_.directory + "/" + segment.name;
   const bool kept = segment.damaged && may_set_aside(io_.files, settings_.directory);
   if (segment.damaged && !kept) {

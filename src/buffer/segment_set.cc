@@ -7,6 +7,12 @@
 #include "base/check.h"
 
 namespace millrace::buffer {
+namespace {
+
+constexpr uint64_t kAsideMs = 1000;
+constexpr uint32_t kDoublingsMax = 6;  // about a minute
+
+}  // namespace
 
 void SegmentSet::add(Segment segment) {
   const std::lock_guard lock(mutex_);
@@ -94,10 +100,10 @@ std::optional<Segment> SegmentSet::newest() const {
   return segments_.back();
 }
 
-std::optional<Segment> SegmentSet::next_unfinished() const {
+std::optional<Segment> SegmentSet::next_unfinished(uint64_t now_ms) const {
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i + 1 < segments_.size(); ++i) {
-    if (!segments_[i].finished) return segments_[i];
+    if (!segments_[i].finished && segments_[i].not_before_ms <= now_ms) return segments_[i];
   }
   return std::nullopt;
 }
@@ -107,6 +113,7 @@ void SegmentSet::mark_finished(const Segment& segment, uint64_t file_bytes, uint
   Segment& found = segments_[index_of(segment)];
   found.finished = true;
   found.finished_ms = now_ms;
+  found.not_before_ms = found.failures = 0;
   found.file_bytes = file_bytes;
 }
 
@@ -123,15 +130,22 @@ std::vector<Segment> SegmentSet::sparse(uint64_t finished_until_ms) const {
   return found;
 }
 
-std::optional<Segment> SegmentSet::next_removable() const {
+std::optional<Segment> SegmentSet::next_removable(uint64_t now_ms) const {
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i + 1 < segments_.size(); ++i) {
     const bool before_is_safe = i == 0 || segments_[i - 1].finished;
-    if (segments_[i].finished && segments_[i].live_bytes == 0 && before_is_safe) {
+    if (segments_[i].finished && segments_[i].live_bytes == 0 && before_is_safe &&
+        segments_[i].not_before_ms <= now_ms) {
       return segments_[i];
     }
   }
   return std::nullopt;
+}
+
+void SegmentSet::set_aside(const Segment& segment, uint64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  Segment& found = segments_[index_of(segment)];
+  found.not_before_ms = now_ms + (kAsideMs << std::min(found.failures++, kDoublingsMax));
 }
 
 void SegmentSet::remove(const Segment& segment) {

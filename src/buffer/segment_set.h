@@ -25,10 +25,12 @@ struct Segment {
   uint64_t end_lsn = 0;  // end of what may be read; grows for the newest
   uint64_t file_bytes = 0;
   uint64_t live_bytes = 0;
-  bool finished = false;     // cut to its end and synced by this process
-  uint64_t finished_ms = 0;  // when that was, in running time
-  bool damaged = false;      // has failed a check, at start or at a delivery: is kept aside instead
-                             // of unlinked
+  bool finished = false;       // cut to its end and synced by this process
+  uint64_t finished_ms = 0;    // when that was, in running time
+  uint64_t not_before_ms = 0;  // running time of the next try to finish or remove it
+  uint32_t failures = 0;       // of such tries, in a row
+  bool damaged = false;  // has failed a check, at start or at a delivery: is kept aside instead
+                         // of unlinked
 };
 
 class SegmentSet {
@@ -50,13 +52,16 @@ class SegmentSet {
   /// The segment that holds `lsn`, if one does.
   std::optional<Segment> find(uint64_t lsn) const;
   std::optional<Segment> newest() const;
-  /// A segment that was left and is not finished yet, oldest first.
-  std::optional<Segment> next_unfinished() const;
+  /// A segment that was left and is not finished yet, oldest first; of those that are set aside
+  /// only what is due.
+  std::optional<Segment> next_unfinished(uint64_t now_ms = UINT64_MAX) const;
   void mark_finished(const Segment& segment, uint64_t file_bytes, uint64_t now_ms);
   /// Segments that were finished until then and are less than a quarter live, but not dead.
   std::vector<Segment> sparse(uint64_t finished_until_ms) const;
-  /// A segment that may be removed now.
-  std::optional<Segment> next_removable() const;
+  /// A segment that may be removed now; of those that are set aside only what is due.
+  std::optional<Segment> next_removable(uint64_t now_ms = UINT64_MAX) const;
+  /// It could not be finished or removed: it is tried again later, and later each time.
+  void set_aside(const Segment& segment, uint64_t now_ms);
   void remove(const Segment& segment);
   /// True if a segment that holds one of the shares still exists.
   bool holds_any(const std::vector<Share>& shares) const;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/faulty.h"
 #include "io/simulated.h"
 #include "tests/support/log_harness.h"
 
@@ -32,7 +33,8 @@ class DeadLetters : public ::testing::Test {
   uint64_t written() const { return harness_.registry.total(Metric::kDeadOversize); }
 
   io::SimulatedFileSystem disk_;
-  LogHarness harness_{disk_};
+  io::FaultyFileSystem files_{disk_};
+  LogHarness harness_{files_};
   std::atomic<bool> committed_{false};
   CommitThread commits_{"commit", [this] { committed_ = true; }};
 };
@@ -51,6 +53,33 @@ TEST_F(DeadLetters, ManyOfThemHoldUpNothingElse) {
   asked = 0;
   harness_.log().tend();
   EXPECT_EQ(asked, 0);
+}
+
+TEST_F(DeadLetters, OneThatCannotBeReadHoldsUpNoOther) {
+  put(4);
+  files_.set(io::Fault{.call = io::Call::kRead, .path_glob = "*/seg.*.log", .times = 2});
+  harness_.log().tend();
+  EXPECT_EQ(written(), 2U);
+  EXPECT_EQ(waiting(), 2U);
+  EXPECT_EQ(harness_.log().queue().held(), 2U);
+  EXPECT_EQ(harness_.log().queue().unfinished().size(), 2U);
+  harness_.log().tend();
+  EXPECT_EQ(waiting(), 2U) << "not at once again";
+  put(1);
+  harness_.clock.running += 10'000;
+  harness_.log().tend();
+  EXPECT_EQ(waiting(), 0U);
+  EXPECT_EQ(written(), 5U);
+}
+
+TEST_F(DeadLetters, NorDoManyOfThem) {
+  put(20);
+  files_.set(io::Fault{.call = io::Call::kRead, .path_glob = "*/seg.*.log", .times = 19});
+  for (int rounds = 0; rounds < 5; ++rounds) {
+    harness_.log().tend();
+    harness_.clock.running += 10'000;  // those that were read in vain are due again
+  }
+  EXPECT_EQ(written(), 20U);
 }
 
 TEST_F(DeadLetters, AStopDoesNotWaitForThem) {
