@@ -118,20 +118,21 @@ Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path)
   const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
   if (directory == nullptr) return fail_errno(errno, path);
   std::vector<DirectoryEntry> entries;
-  errno = 0;
-  while (const dirent* found = ::readdir(directory.get())) {
+  while (true) {
+    errno = 0;
+    const dirent* found = ::readdir(directory.get());
+    if (found == nullptr) break;
     const std::string name = found->d_name;
+    if (name == "." || name == "..") continue;
     struct stat status {};
-    if (name == "." || name == ".." ||
-        ::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
-      errno = 0;
-      continue;
+    if (::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;  // it has gone meanwhile
+      return fail_errno(errno, "stat " + path + "/" + name);
     }
+    if (!(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) continue;
     entries.push_back(DirectoryEntry{.name = name,
                                      .size = static_cast<uint64_t>(status.st_size),
                                      .directory = S_ISDIR(status.st_mode)});
-    errno = 0;
   }
   if (errno != 0) return fail_errno(errno, path);
   std::sort(entries.begin(), entries.end(),
