@@ -141,7 +141,8 @@ Result<> Recovery::read_side_file(const std::string& name) {
     return unreadable ? Result<>() : io_.files.unlink(path);
   }
   files_.highest_epoch = std::max(files_.highest_epoch, side.epoch);
-  proof_ = std::max(proof_, side.end_lsn);
+  // A segment that was cut to an odd size ends where no commit can begin.
+  proof_ = std::max(proof_, round_up(side.end_lsn, kBlockBytes));
   side_files_.push_back(SideFileSet::Known{.base_lsn = side.base_lsn,
                                            .epoch = side.epoch,
                                            .keys = side.keys.size(),

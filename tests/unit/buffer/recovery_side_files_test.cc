@@ -137,6 +137,23 @@ TEST_F(RecoverySideFiles, D1OneThatCannotBeReadIsPassedOver) {
   for (const std::string& path : side_files()) EXPECT_TRUE(io::read_whole(copy, path, 1 << 20));
 }
 
+// Where it is the last that is known of the log, it goes on behind it.
+TEST_F(RecoverySideFiles, OneOfASegmentThatWasCutToAnOddSizeCostsNoStart) {
+  const std::string path = side_files().back();
+  auto bytes = io::read_whole(files, path, 1 << 20);
+  ASSERT_TRUE(bytes);
+  buffer::SideFile side;
+  ASSERT_TRUE(decode(*bytes, side));
+  for (const uint64_t behind : {1U, 1000U, (1U << 30) + 7}) {
+    io::SimulatedFileSystem copy(files.state());
+    side.end_lsn += behind;
+    ASSERT_TRUE(io::write_whole(copy, path, encode(side)));
+    const std::vector<std::string> chunks = start_on(copy).chunks;
+    EXPECT_GE(chunks.size(), 3U);
+    EXPECT_TRUE(start_on(copy).chunks == chunks) << "the start after it finds the same";
+  }
+}
+
 TEST_F(RecoverySideFiles, AreNotTakenForACutSegment) {
   const std::string first = side_files().front();
   const std::string segment = first.substr(0, first.size() - 4) + ".log";
