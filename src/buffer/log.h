@@ -189,6 +189,7 @@ class Log : public CommitTarget {
 
   // Housekeeping thread.
   uint64_t position_retry_ms_ = 0;
+  bool position_short_ = false;  // it could not grow when it was last asked to
   uint64_t removal_retry_ms_ = 0;
   bool removals_unsynced_ = false;  // a power cut may bring segments back
   uint64_t spare_number_ = 0;

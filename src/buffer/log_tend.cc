@@ -149,7 +149,9 @@ void Log::tend_position() {
   const uint64_t unfinished =
       counts.queued + counts.in_flight + counts.dead_letters + staged_chunks_;
   const uint64_t free_before = position_->free_slots();
-  if (auto reserved = position_->reserve(unfinished); !reserved) {
+  const auto reserved = position_->reserve(unfinished);
+  const bool told = std::exchange(position_short_, !reserved);
+  if (!reserved && !told) {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
   }

@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kFreeSlotsMin = 4096;
 constexpr uint64_t kLookAgainLines = 1024;
 constexpr const char* kName = "/chunks.pos";
+constexpr const char* kTooLarge = ": as large as it may be";
 constexpr const char* kNextName = "/chunks.pos.next";
 
 bool finishes(char kind) { return kind != 'R' && kind != 'G'; }
@@ -155,6 +156,7 @@ Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
   }
   const uint64_t bytes =
       round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kPositionStepBytes);
+  if (bytes > kPositionFileBytesMax) return fail(ErrorKind::kNoSpace, next + kTooLarge);
   auto file = write_next(text, bytes);
   if (!file) return tl::unexpected(file.error());
   if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
@@ -175,7 +177,9 @@ Result<> PositionFile::write_line(const PositionLine& line, const std::vector<Sh
     header_.highest_chunk_seq = std::max(header_.highest_chunk_seq, line.chunk_seq);
   }
   const uint64_t offset = kPositionHeaderBytes + next_slot_ * kPositionLineBytes;
-  auto written = file_->pwrite(encode(line, crc_), offset);
+  const bool fits = offset + kPositionLineBytes <= kPositionFileBytesMax;
+  auto written = fits ? file_->pwrite(encode(line, crc_), offset)
+                      : fail(ErrorKind::kNoSpace, directory_ + kName + kTooLarge);
   if (!written) {
     failed_ = true;
     return written;
@@ -227,10 +231,15 @@ Result<> PositionFile::reserve(uint64_t unfinished) {
   const uint64_t wanted = next_slot_ + 2 * unfinished + kFreeSlotsMin;
   if (wanted <= slots_) return {};
   const uint64_t bytes =
-      round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kPositionStepBytes);
-  auto reserved = file_->allocate(bytes);
-  if (!reserved && reserved.error().kind == ErrorKind::kNoSpace) return reserved;
-  set_slots(next_slot_, (bytes - kPositionHeaderBytes) / kPositionLineBytes);
+      std::min(round_up(kPositionHeaderBytes + wanted * kPositionLineBytes, kPositionStepBytes),
+               kPositionFileBytesMax);
+  const uint64_t slots = (bytes - kPositionHeaderBytes) / kPositionLineBytes;
+  if (slots > slots_) {
+    auto reserved = file_->allocate(bytes);
+    if (!reserved && reserved.error().kind == ErrorKind::kNoSpace) return reserved;
+    set_slots(next_slot_, slots);
+  }
+  if (wanted > slots) return fail(ErrorKind::kNoSpace, directory_ + kName + kTooLarge);
   return {};
 }
 

@@ -51,7 +51,8 @@ class PositionFile {
   /// Makes all lines durable. After a line could not be written or synced, by writing all of them
   /// to a new file: the old one is never synced again.
   Result<> sync();
-  /// Reserves blocks so that free slots >= 2 * unfinished + 4096.
+  /// Reserves blocks so that free slots >= 2 * unfinished + 4096. kNoSpace: the disk has none, or
+  /// the file is as large as a start reads one.
   Result<> reserve(uint64_t unfinished);
   /// Lines that may be written without a new block. Never waits for the disk.
   uint64_t free_slots() const { return free_slots_; }

@@ -210,6 +210,23 @@ TEST_F(PositionFileTest, ReservesSlotsForEveryUnfinishedChunk) {
   EXPECT_GE(position_->free_slots(), 2 * 100'000U + 4096);
 }
 
+// A start does not read a larger one.
+TEST_F(PositionFileTest, GrowsToItsLimitAndNoFurther) {
+  const auto reserved = position_->reserve(1ULL << 40);
+  ASSERT_FALSE(reserved);
+  EXPECT_EQ(reserved.error().kind, ErrorKind::kNoSpace);
+  auto file = files_.open(std::string(kDirectory) + "/chunks.pos", io::OpenMode::kRead);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(*(*file)->size(), kPositionFileBytesMax);
+  EXPECT_EQ(position_->free_slots(),
+            (kPositionFileBytesMax - kPositionHeaderBytes) / kPositionLineBytes)
+      << "so there is room for these, and kNotYet for more";
+  EXPECT_TRUE(position_->reserve(6'000'000));
+  EXPECT_FALSE(position_->reserve(7'000'000));
+  deliver(3);
+  EXPECT_TRUE(position_->sync());
+}
+
 TEST_F(PositionFileTest, OnAFullDiskNothingIsReservedAndNothingLost) {
   deliver(3);
   files_.set_capacity(kPositionStepBytes);
