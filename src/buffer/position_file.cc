@@ -215,11 +215,19 @@ Result<> PositionFile::removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_l
   return write_line(make_removed_line(base_lsn, epoch, end_lsn, unix_ms), {});
 }
 
+// The kernel may have forgotten what a failed sync did not write: a second one would lie.
+Result<> PositionFile::write_again() {
+  auto written = rewrite(without_repeats(lines_));
+  if (written || written.error().kind != ErrorKind::kNoSpace) return written;
+  written = repeat_in_place(lines_);
+  failed_ = dirty_ = !written;
+  return written;
+}
+
 Result<> PositionFile::sync() {
   const std::lock_guard lock(mutex_);
   if (!dirty_) return {};
-  // The kernel may have forgotten what a failed sync did not write: a second one would lie.
-  if (failed_) return rewrite(without_repeats(lines_));
+  if (failed_) return write_again();
   auto synced = file_->fdatasync();
   failed_ = !synced;
   dirty_ = failed_;

@@ -49,7 +49,8 @@ class PositionFile {
   Result<> removed(uint64_t base_lsn, uint32_t epoch, uint64_t end_lsn, uint64_t unix_ms);
 
   /// Makes all lines durable. After a line could not be written or synced, by writing all of them
-  /// to a new file: the old one is never synced again.
+  /// to a new file or, on a full disk, again where they are: what was opened as the old one is
+  /// never synced again.
   Result<> sync();
   /// Reserves blocks so that free slots >= 2 * unfinished + 4096. kNoSpace: the disk has none, or
   /// the file is as large as a start reads one.
@@ -68,6 +69,7 @@ class PositionFile {
   Result<> write_line(const PositionLine& line, const std::vector<Share>& shares);  // mutex held
   Result<> rewrite(std::vector<KeptLine> lines);                                    // mutex held
   Result<std::unique_ptr<io::File>> write_next(const std::string& text, uint64_t bytes);
+  Result<> write_again();                                        // mutex held
   Result<> repeat_in_place(const std::vector<KeptLine>& lines);  // mutex held
   void set_slots(uint64_t next_slot, uint64_t slots);            // mutex held
 

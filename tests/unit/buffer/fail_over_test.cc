@@ -133,6 +133,27 @@ TEST_F(FailOver, AFullDiskIsProbedEverySecond) {
   EXPECT_TRUE(harness.commit());
 }
 
+// All is delivered, and every block it took comes back.
+TEST_F(FailOver, ThePositionFileFailsOnAFullDisk) {
+  files.set_reservation_max("spare.", 1 << 20);
+  while (harness.log().segments().count() < 4) {
+    store(std::string(90'000, 'r'));
+    seal();
+  }
+  harness.log().tend();
+  files.set_capacity(UINT64_MAX - *files.free_bytes("/"));
+  harness.drain();
+  files.fail_syncs(1);
+  harness.log().tend();
+  EXPECT_TRUE(harness.log().status().degraded);
+  EXPECT_EQ(harness.log().segments().count(), 4U);
+  for (int i = 0; i < 5; ++i, harness.clock.running += 1000) harness.log().tend();
+  EXPECT_EQ(harness.log().segments().count(), 1U);
+  EXPECT_EQ(harness.log().room(10), Room::kYes);
+  cut_power_and_start();
+  EXPECT_EQ(harness.drain(), "");
+}
+
 TEST_F(FailOver, ThePositionFileFailsAndComesBack) {
   for (int i = 0; i < 3; ++i) {
     store(std::to_string(i) + ";");

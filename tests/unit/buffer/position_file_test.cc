@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "buffer/log_files.h"
+#include "io/faulty.h"
 #include "io/lossy.h"
 
 namespace millrace::buffer {
@@ -282,6 +283,55 @@ TEST_F(PositionFileTest, ItIsGoneOnWithInPlace) {
   EXPECT_EQ(position_->free_slots(), free - 1);
   ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(5, 1), 5));
   EXPECT_EQ(found().position.finished.size(), 4U) << "the last one was not synced";
+}
+
+// Else no segment could go any more, and with it no space come back.
+TEST_F(PositionFileTest, OnAFullDiskAllLinesAreWrittenAgainWhereTheyAre) {
+  for (const io::Call call : {io::Call::kSync, io::Call::kWrite}) {
+    files_.set_capacity(UINT64_MAX);
+    io::FaultyFileSystem faulty(files_);
+    auto begun = PositionFile::begin(faulty, kDirectory, PositionHeader{.uuid = kUuid}, {});
+    ASSERT_TRUE(begun);
+    position_ = std::move(*begun);
+    deliver(2);
+    ASSERT_TRUE(position_->sync());
+    files_.set_capacity(UINT64_MAX - *files_.free_bytes(kDirectory));
+    const uint64_t free = position_->free_slots();
+    if (call == io::Call::kWrite) {
+      faulty.set(io::Fault{.call = call, .bytes_first = 50});
+      EXPECT_FALSE(position_->finish(Finish::kDelivered, chunk(3, 1), 3));
+    } else {
+      ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(3, 1), 3));
+      files_.fail_syncs(1);
+      EXPECT_FALSE(position_->sync());
+    }
+    ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(4, 1), 4));
+    ASSERT_TRUE(position_->sync());
+    ASSERT_TRUE(position_->finish(Finish::kDelivered, chunk(5, 1), 5));
+    ASSERT_TRUE(position_->sync());
+    EXPECT_EQ(position_->free_slots(), free - 3);
+    EXPECT_EQ(faulty.syncs_after_failure(), 0U);
+    const PositionFacts facts = found().position;
+    EXPECT_EQ(facts.finished.size(), 5U) << name_of(call);
+    EXPECT_EQ(facts.invalid_slots, 0U);
+    position_.reset();
+  }
+}
+
+TEST_F(PositionFileTest, WhatDoesNotFitWhereItIsStaysUndone) {
+  deliver(13'056);  // all that the first step has room for
+  files_.set_capacity(UINT64_MAX - *files_.free_bytes(kDirectory));
+  EXPECT_EQ(position_->free_slots(), 0U);
+  EXPECT_FALSE(position_->finish(Finish::kDelivered, chunk(20'000, 1), 1));
+  for (int i = 0; i < 3; ++i) {
+    const auto synced = position_->sync();
+    ASSERT_FALSE(synced);
+    EXPECT_EQ(synced.error().kind, ErrorKind::kNoSpace);
+    EXPECT_EQ(position_->free_slots(), 0U);
+  }
+  files_.set_capacity(UINT64_MAX);
+  EXPECT_TRUE(position_->sync());
+  EXPECT_EQ(found().position.finished.size(), 13'057U);
 }
 
 TEST_F(PositionFileTest, OneThatIsNotThereOrTooShortIsNotGoneOnWith) {
