@@ -13,9 +13,6 @@ namespace {
 constexpr uint64_t kFullNumerator = 95;
 constexpr uint64_t kFullDenominator = 100;
 
-// A dead letter's chunk is under no stage key that a target can have.
-constexpr const char* kDeadLetterKey = "\x01 dead letter";
-
 // Of the SEAL of a chunk with one more DATA frame, which may be open.
 uint64_t seal_debt_of(const StagedChunk& chunk) {
   return round_up(kGroupHeaderBytes + kFrameHeaderBytes +
@@ -83,14 +80,14 @@ void Appender::put(const StageTarget& target, std::string_view record) {
   staged_bytes_ += record.size();
 }
 
+// Its chunk is never among the staged ones: any name may be the stage key of one of those.
 void Appender::put_dead_letter(const StageTarget& target, std::string_view record) {
   StageTarget own = target;
-  own.stage_key = kDeadLetterKey;
   own.kind = ChunkKind::kDeadLetter;
-  StagedChunk& chunk = open_chunk(own);
-  writer_.put_record(chunk, record);
+  std::unique_ptr<StagedChunk> chunk = make_chunk(own);
+  writer_.put_record(*chunk, record);
   staged_bytes_ += record.size();
-  seal(kDeadLetterKey, SealReason::kFull);
+  seal_chunk(std::move(chunk), SealReason::kFull);
 }
 
 StagedChunk& Appender::chunk_for(const StageTarget& target) {
@@ -99,6 +96,16 @@ StagedChunk& Appender::chunk_for(const StageTarget& target) {
 }
 
 StagedChunk& Appender::open_chunk(const StageTarget& target) {
+  std::string key(target.stage_key);
+  std::unique_ptr<StagedChunk> chunk = make_chunk(target);
+  chunk->stage_key = key;
+  opened_.push_back(key);
+  const auto [place, opened] = staged_.emplace(std::move(key), std::move(chunk));
+  CHECK(opened);
+  return *place->second;
+}
+
+std::unique_ptr<StagedChunk> Appender::make_chunk(const StageTarget& target) {
   CHECK(next_counter_ < (uint64_t{1} << kEpochShift));
   auto chunk = std::make_unique<StagedChunk>();
   chunk->seq = uint64_t{epoch_} << kEpochShift | next_counter_++;
@@ -125,10 +132,7 @@ StagedChunk& Appender::open_chunk(const StageTarget& target) {
   chunk->chunk_crc = crc_.seed;
   writer_.put_frame(*chunk, FrameKind::kOpen, 0, chunk->open_bytes);
   renew_seal_debt(*chunk);
-  std::string key(target.stage_key);
-  chunk->stage_key = key;
-  opened_.push_back(key);
-  return *(staged_[std::move(key)] = std::move(chunk));
+  return chunk;
 }
 
 // Saves what abort() needs, once a chunk and request; a chunk this request opened needs nothing.
@@ -176,10 +180,17 @@ void Appender::seal_full_chunks() {
 }
 
 void Appender::seal(const std::string& stage_key, SealReason reason) {
-  writer_.end_frame();
   const auto found = staged_.find(stage_key);
-  CHECK(found != staged_.end() && !found->second->frame_lsns.empty());
-  StagedChunk& chunk = *found->second;
+  CHECK(found != staged_.end());
+  std::unique_ptr<StagedChunk> chunk = std::move(found->second);
+  staged_.erase(found);
+  seal_chunk(std::move(chunk), reason);
+}
+
+void Appender::seal_chunk(std::unique_ptr<StagedChunk> sealed, SealReason reason) {
+  writer_.end_frame();
+  StagedChunk& chunk = *sealed;
+  CHECK(!chunk.frame_lsns.empty());
   remember(chunk);
   SealPayload seal;
   seal.body_bytes = chunk.body_bytes;
@@ -202,8 +213,7 @@ void Appender::seal(const std::string& stage_key, SealReason reason) {
   CHECK(seal_debt_ >= chunk.seal_debt);
   seal_debt_ -= chunk.seal_debt;
   staged_frames_ -= std::min<uint64_t>(staged_frames_, chunk.frame_lsns.size());
-  taken_.push_back(Taken{stage_key, std::move(found->second)});
-  staged_.erase(found);
+  taken_.push_back(std::move(sealed));
 }
 
 void Appender::end() {
@@ -224,9 +234,8 @@ void Appender::end_group() {
     renew_seal_debt(*found->second);
   }
   for (const Undo& undo : undo_) {
-    const bool sealed = std::any_of(taken_.begin(), taken_.end(), [&](const Taken& taken) {
-      return taken.chunk.get() == undo.chunk;
-    });
+    const bool sealed = std::any_of(taken_.begin(), taken_.end(),
+                                    [&](const auto& taken) { return taken.get() == undo.chunk; });
     if (!sealed) renew_seal_debt(*undo.chunk);
   }
   undo_.clear();
@@ -240,8 +249,10 @@ void Appender::abort() {
     const auto found = staged_.find(key);
     if (found != staged_.end() && found->second->fresh) staged_.erase(found);
   }
-  for (Taken& taken : taken_) {
-    if (!taken.chunk->fresh) staged_[taken.stage_key] = std::move(taken.chunk);
+  for (std::unique_ptr<StagedChunk>& taken : taken_) {
+    if (taken->fresh) continue;
+    std::string key = taken->stage_key;
+    CHECK(staged_.emplace(std::move(key), std::move(taken)).second);
   }
   for (const Undo& undo : undo_) {
     StagedChunk& chunk = *undo.chunk;

@@ -90,15 +90,12 @@ class Appender {
     size_t frames, shares;
     uint64_t last_share_bytes;
   };
-  struct Taken {  // a chunk that this request sealed
-    std::string stage_key;
-    std::unique_ptr<StagedChunk> chunk;
-  };
-
   StagedChunk& chunk_for(const StageTarget& target);
   StagedChunk& open_chunk(const StageTarget& target);
+  std::unique_ptr<StagedChunk> make_chunk(const StageTarget& target);
   void remember(StagedChunk& chunk);
   void seal(const std::string& stage_key, SealReason reason);
+  void seal_chunk(std::unique_ptr<StagedChunk> sealed, SealReason reason);
   bool would_pass_limit(const StagedChunk& chunk, size_t bytes) const;
   void seal_full_chunks();
   void begin_group(GroupType type, std::string_view key);
@@ -126,9 +123,9 @@ class Appender {
   uint64_t staged_bytes_before_ = 0;
   uint64_t staged_frames_before_ = 0;
   uint64_t seal_debt_before_ = 0;
-  std::vector<Undo> undo_;           // chunks it touched and did not open
-  std::vector<std::string> opened_;  // stage keys of chunks it opened
-  std::vector<Taken> taken_;
+  std::vector<Undo> undo_;                           // chunks it touched and did not open
+  std::vector<std::string> opened_;                  // stage keys of chunks it opened
+  std::vector<std::unique_ptr<StagedChunk>> taken_;  // chunks that it sealed
   std::string scratch_;
 };
 

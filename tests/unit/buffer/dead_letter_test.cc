@@ -82,6 +82,28 @@ TEST_F(DeadLetters, NorDoManyOfThem) {
   EXPECT_EQ(written(), 20U);
 }
 
+// A client chooses its tag, and a tag without a route is a stage key.
+TEST_F(DeadLetters, NoTagIsInTheirWay) {
+  const std::string tag = "\x01 dead letter";
+  StageTarget target{.stage_key = tag, .profile = &harness_.profile};
+  Appender& appender = harness_.log().appender();
+  harness_.append({"first;"}, tag);
+  appender.begin(1, {});
+  appender.put_dead_letter(target, "given up;");
+  appender.abort();
+  EXPECT_EQ(appender.staged_chunks(), 1U);
+  put(1);
+  harness_.append({"second;"}, tag);
+  EXPECT_EQ(appender.staged_chunks(), 1U);
+  EXPECT_EQ(appender.staged_bytes(), 13U);
+  EXPECT_EQ(appender.seal_debt(), appender.count_seal_debt());
+  appender.seal_all(SealReason::kForced);
+  ASSERT_TRUE(harness_.commit());
+  EXPECT_EQ(harness_.drain(), "first;second;");
+  harness_.log().tend();
+  EXPECT_EQ(harness_.registry.total(Metric::kDeadUndecodable) + written(), 1U);
+}
+
 TEST_F(DeadLetters, AStopDoesNotWaitForThem) {
   put(100);
   const std::atomic<bool> stopping{true};
