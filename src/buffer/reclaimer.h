@@ -34,7 +34,8 @@ class Reclaimer {
 
  private:
   Result<> read(const Segment& segment, ChunkMove& move);
-  Result<> read_frames(const Segment& segment, ChunkMove& move);
+  /// Where in the list the frames end that the slice has, of those in the segment.
+  Result<size_t> read_frames(const Segment& segment, ChunkMove& move);
 
   io::Clock& clock_;
   ChunkReader reader_;

@@ -70,6 +70,31 @@ class SparseLog {
       log().tend();
     }
   }
+  /// Starts, and stores a chunk with four records of 15 000 bytes in each of six segments, of which
+  /// at most `frame_bytes_max` go in a commit when it is moved. What was stored.
+  std::string store_in_many_segments(uint64_t frame_bytes_max = 20'000) {
+    harness.moves.frame_bytes_max = frame_bytes_max;
+    start();
+    std::string body;
+    for (uint64_t rolls = 0; rolls < 6; ++rolls) {
+      for (int i = 0; i < 4; ++i) {
+        body.append(15'000, static_cast<char>('a' + rolls));
+        harness.append({body.substr(body.size() - 15'000)}, "large");
+        CHECK(harness.commit());
+      }
+      while (rolls < 5 && total(metrics::Metric::kRolls) == rolls) {
+        harness.append({std::string(390'000, 'p')});
+        CHECK(harness.commit());
+        deliver_due();
+        log().tend();
+      }
+    }
+    log().appender().seal_all(buffer::SealReason::kForced);
+    CHECK(harness.commit());
+    fail_all();
+    pass_by(1);
+    return body;
+  }
   /// A minute passes, with housekeeping and commits as they are wanted.
   void let_it_move(int rounds = 50) {
     log().tend();

@@ -132,35 +132,9 @@ TEST_F(Move, WhatIsStagedIsSealedFirst) {
   EXPECT_EQ(sparse.reasons.back(), SealReason::kReclaim);
 }
 
-// A chunk with four records in each of six segments; at most one of them goes in a commit. What was
-// stored.
-std::string store_in_many_segments(SparseLog& sparse) {
-  sparse.harness.moves.frame_bytes_max = 20'000;
-  sparse.start();
-  std::string body;
-  for (uint64_t rolls = 0; rolls < 6; ++rolls) {
-    for (int i = 0; i < 4; ++i) {
-      body.append(15'000, static_cast<char>('a' + rolls));
-      sparse.harness.append({body.substr(body.size() - 15'000)}, "large");
-      EXPECT_TRUE(sparse.harness.commit());
-    }
-    while (rolls < 5 && sparse.total(Metric::kRolls) == rolls) {
-      sparse.harness.append({std::string(390'000, 'p')});
-      EXPECT_TRUE(sparse.harness.commit());
-      sparse.deliver_due();
-      sparse.log().tend();
-    }
-  }
-  sparse.log().appender().seal_all(SealReason::kForced);
-  EXPECT_TRUE(sparse.harness.commit());
-  sparse.fail_all();
-  sparse.pass_by(1);
-  return body;
-}
-
 TEST(MoveInSlices, ALargeChunkIsMovedInSlices) {
   SparseLog sparse;
-  const std::string body = store_in_many_segments(sparse);
+  const std::string body = sparse.store_in_many_segments();
   sparse.let_it_move();
   EXPECT_GE(sparse.total(Metric::kMovedChunks), 3U);
   EXPECT_LE(sparse.log().segments().count(), 2U);
@@ -178,7 +152,7 @@ TEST(MoveInSlices, AStartAmidThemCountsRight) {
   uint64_t moved = 0;
   for (int steps = 0; steps < 40; ++steps) {
     SparseLog sparse;
-    const std::string body = store_in_many_segments(sparse);
+    const std::string body = sparse.store_in_many_segments();
     sparse.let_it_move(steps);
     const uint64_t rolls = sparse.total(Metric::kRolls);
     while (sparse.total(Metric::kRolls) == rolls) {
