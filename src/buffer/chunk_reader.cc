@@ -49,8 +49,12 @@ Result<std::string_view> ChunkReader::bytes_at(uint64_t lsn, uint64_t bytes, uin
     const uint64_t wanted = std::max(bytes, std::min(bytes_hint, kWindowBytesMax));
     window_.resize(std::min(wanted, segment_.end_lsn - lsn));
     window_lsn_ = lsn;
-    auto got = file_->pread(window_.data(), window_.size(),
-                            kSegmentHeaderBytes + (lsn - segment_.base_lsn));
+    const uint64_t offset = kSegmentHeaderBytes + (lsn - segment_.base_lsn);
+    auto got = file_->pread(window_.data(), window_.size(), offset);
+    if (!got && window_.size() > bytes) {  // what is read ahead may be another chunk's trouble
+      window_.resize(bytes);
+      got = file_->pread(window_.data(), bytes, offset);
+    }
     if (!got) {
       window_.clear();
       return tl::unexpected(got.error());

@@ -30,9 +30,8 @@ Result<FoundSegment> read_header(io::FileSystem& files, const std::string& direc
   auto file = files.open(directory + "/" + entry.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
   std::string bytes(kSegmentHeaderBytes, '\0');
-  auto got = (*file)->pread(bytes.data(), bytes.size(), 0);
-  if (!got) return tl::unexpected(got.error());
-  bytes.resize(*got);
+  // One that the disk does not give is no better than one that does not hold.
+  bytes.resize((*file)->pread(bytes.data(), bytes.size(), 0).value_or(0));
   found.state = decode(bytes, found.header);
   if (found.state == HeaderState::kValid) {
     found.segment.epoch = found.header.epoch;

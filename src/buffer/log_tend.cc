@@ -273,7 +273,8 @@ Result<> Log::note_removal(const Segment& segment) {
 
 Result<> Log::remove_segment(const Segment& segment) {
   const std::string path = settings_.directory + "/" + segment.name;
-  const bool kept = segment.damaged && may_set_aside(io_.files, settings_.directory);
+  const bool kept =
+      segment.damaged && (segment.unreadable || may_set_aside(io_.files, settings_.directory));
   if (segment.damaged && !kept) {
     log::warn("buffer", "a damaged segment is not kept in corrupt/: the disk is nearly full",
               {{"output", settings_.output_id}, {"file", segment.name}});

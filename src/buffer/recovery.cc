@@ -46,11 +46,7 @@ Result<Recovered> Recovery::run() {
   for (const Segment& segment : files_.segments) {
     if (interrupted_) return fail(ErrorKind::kInterrupted, "stopped while the buffer was read");
     const bool newest = &segment == &files_.segments.back();
-    if (!newest) {
-      auto taken = take_side_file(segment);
-      if (!taken) return tl::unexpected(taken.error());
-      if (*taken) continue;
-    }
+    if (!newest && take_side_file(segment)) continue;
     const uint64_t held_before = held_;
     auto read = read_segment(segment, newest);
     if (!read) return tl::unexpected(read.error());
@@ -102,6 +98,7 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
   SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
+  if (!newest) scanner.pass_unreadable();
   while (scanner.lsn() < segment.end_lsn) {
     const bool proved = scanner.lsn() < proof_;
     auto group = scanner.next(!proved);
@@ -125,6 +122,7 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
       return read;
     }
   }
+  if (scanner.unreadable_bytes() > 0) tell_unreadable(segment, scanner.unreadable_bytes());
   return {};
 }
 

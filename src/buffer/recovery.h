@@ -63,7 +63,7 @@ class Recovery {
   Result<> read_side_files();
   Result<> read_side_file(const std::string& name);
   bool is_unfinished(const SideFile::Chunk& chunk) const;
-  Result<bool> take_side_file(const Segment& segment);
+  bool take_side_file(const Segment& segment);
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
@@ -75,6 +75,7 @@ class Recovery {
                       uint64_t base_lsn);
   Result<> keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from);
   Result<> copy_aside(const Segment& segment, uint64_t from, uint64_t to);
+  void tell_unreadable(const Segment& segment, uint64_t bytes);
   void report_unreadable(const Segment& segment);
   void report_missing();
   bool report_gaps();

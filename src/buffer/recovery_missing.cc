@@ -13,6 +13,17 @@ namespace millrace::buffer {
 
 using metrics::Metric;
 
+// The disk may give it another day: the file is kept, however full the disk is.
+void Recovery::tell_unreadable(const Segment& segment, uint64_t bytes) {
+  log::error(
+      "buffer",
+      "the disk does not give all of a segment; what cannot be read is left out for now, and "
+      "the segment is kept in corrupt/ when done",
+      {{"directory", settings_.directory}, {"file", segment.name}, {"unreadable_bytes", bytes}});
+  Segment& found = files_.segments[static_cast<size_t>(&segment - files_.segments.data())];
+  found.damaged = found.unreadable = true;
+}
+
 void Recovery::report_unreadable(const Segment& segment) {
   log::error("buffer", "nothing in a segment can be read; its frames are lost",
              {{"directory", settings_.directory},

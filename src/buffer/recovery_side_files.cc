@@ -84,10 +84,11 @@ bool Recovery::is_unfinished(const SideFile::Chunk& chunk) const {
 
 // True if the side file of a segment that was left tells all of it. Then only the SEALs in it are
 // read, or the OPENs of chunks that were not sealed there; payloads are checked at delivery.
-// False: it has none, or one that does not fit, or something it names is not there: scan it. So
+// False: it has none, or one that does not fit, or something it names is not there, or cannot be
+// read: scan it. So
 // too if it holds copies of a chunk whose older SEAL was met: copies may have come in slices, each
 // with a SEAL that tells what it freed elsewhere, and the side file has the last of them only.
-Result<bool> Recovery::take_side_file(const Segment& segment) {
+bool Recovery::take_side_file(const Segment& segment) {
   const std::string path =
       settings_.directory + "/" + side_file_name(segment.epoch, segment.base_lsn);
   const bool known =
@@ -100,7 +101,7 @@ Result<bool> Recovery::take_side_file(const Segment& segment) {
   SideFile side;
   if (!decode(*bytes, side) || side.damaged || side.end_lsn != segment.end_lsn) return false;
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
-  if (!file) return tl::unexpected(file.error());
+  if (!file) return false;
   SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
   scanner.read_scattered();
   std::vector<TakenFrames> taken;
@@ -108,9 +109,8 @@ Result<bool> Recovery::take_side_file(const Segment& segment) {
     taken.emplace_back();
     if (!is_unfinished(chunk)) continue;
     if (!is_whole(chunk) && table_.is_sealed(chunk.seq)) return false;
-    auto fits = take_frames(scanner, chunk, taken.back());
-    if (!fits) return tl::unexpected(fits.error());
-    if (!*fits) return false;
+    const auto fits = take_frames(scanner, chunk, taken.back());
+    if (!fits || !*fits) return false;
   }
   for (size_t i = 0; i < taken.size(); ++i) {
     table_.add(side.chunks[i], taken[i], segment.base_lsn);

@@ -32,7 +32,7 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
   if (!inside) {
     window_.resize(std::min(std::max(bytes, window_bytes_), end_lsn_ - lsn));
     window_lsn_ = lsn;
-    auto got = file_.pread(window_.data(), window_.size(), kSegmentHeaderBytes + (lsn - base_lsn_));
+    auto got = read_window();
     if (!got) {
       window_.clear();
       return tl::unexpected(got.error());
@@ -40,6 +40,35 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
     window_.resize(*got);
   }
   return std::string_view(window_).substr(lsn - window_lsn_, bytes);
+}
+
+Result<size_t> SegmentScanner::read_window() {
+  const uint64_t offset = kSegmentHeaderBytes + (window_lsn_ - base_lsn_);
+  const auto bad = unreadable_.lower_bound(offset / kBlockBytes);
+  const bool known_bad = bad != unreadable_.end() && *bad * kBlockBytes < offset + window_.size();
+  if (known_bad) return read_blocks(offset);
+  auto got = file_.pread(window_.data(), window_.size(), offset);
+  if (got || !passes_unreadable_) return got;
+  return read_blocks(offset);
+}
+
+// One that has failed alone is not asked for again: a disk may take seconds for each.
+size_t SegmentScanner::read_blocks(uint64_t offset) {
+  size_t done = 0;
+  while (done < window_.size()) {
+    const uint64_t at = offset + done;
+    const uint64_t block = at / kBlockBytes;
+    const size_t bytes = std::min<uint64_t>(window_.size() - done, (block + 1) * kBlockBytes - at);
+    const auto got = unreadable_.contains(block) ? fail(ErrorKind::kIo, "")
+                                                 : file_.pread(window_.data() + done, bytes, at);
+    if (got && *got < bytes) return done + *got;
+    if (!got) {
+      unreadable_.insert(block);
+      std::fill_n(window_.begin() + static_cast<std::ptrdiff_t>(done), bytes, '\0');
+    }
+    done += bytes;
+  }
+  return done;
 }
 
 bool SegmentScanner::belongs_here(const GroupHeader& header, uint64_t lsn) const {

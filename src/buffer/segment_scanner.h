@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ class SegmentScanner {
   uint64_t lsn() const { return lsn_; }
   uint64_t end_lsn() const { return end_lsn_; }
   void move_to(uint64_t lsn) { lsn_ = lsn; }
+  /// From now on a block of 4096 bytes that the disk does not give is one of zeros, no error.
+  void pass_unreadable() { passes_unreadable_ = true; }
+  uint64_t unreadable_bytes() const { return unreadable_.size() * kBlockBytes; }
   /// What is asked for next lies scattered: less is read ahead.
   void read_scattered() { window_bytes_ = kScatteredBytes; }
 
@@ -67,6 +71,8 @@ class SegmentScanner {
   static constexpr uint64_t kScatteredBytes = 1024;  // most OPENs and SEALs whole
 
   Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes);
+  Result<size_t> read_window();
+  size_t read_blocks(uint64_t offset);
   Result<bool> payload_holds(const ScannedFrame& frame);
   Result<bool> read_frames(ScannedGroup& group, bool check_payloads);
   bool belongs_here(const GroupHeader& header, uint64_t lsn) const;
@@ -81,6 +87,8 @@ class SegmentScanner {
   uint64_t window_bytes_ = kWindowBytes;
   std::string window_;
   uint64_t window_lsn_ = 0;
+  bool passes_unreadable_ = false;
+  std::set<uint64_t> unreadable_;  // blocks of the file
 };
 
 }  // namespace millrace::buffer

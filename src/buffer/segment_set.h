@@ -29,8 +29,9 @@ struct Segment {
   uint64_t finished_ms = 0;    // when that was, in running time
   uint64_t not_before_ms = 0;  // running time of the next try to finish or remove it
   uint32_t failures = 0;       // of such tries, in a row
-  bool damaged = false;  // has failed a check, at start or at a delivery: is kept aside instead
-                         // of unlinked
+  bool damaged = false;     // has failed a check, at start or at a delivery: is kept aside instead
+                            // of unlinked
+  bool unreadable = false;  // the disk did not give all of it at start: it is not unlinked
 };
 
 class SegmentSet {

@@ -36,12 +36,18 @@ void FaultyFileSystem::set(std::optional<Fault> fault) {
   failed_ = 0;
 }
 
-// The rule, if this call is one that fails.
 uint64_t FaultyFileSystem::seen() const {
   const std::lock_guard lock(mutex_);
   return seen_;
 }
 
+// True if the rule is about other bytes than these.
+bool FaultyFileSystem::spares(uint64_t offset, uint64_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  return fault_ && (offset >= fault_->to_offset || offset + bytes <= fault_->from_offset);
+}
+
+// The rule, if this call is one that fails.
 std::optional<Fault> FaultyFileSystem::strikes(Call call, const std::string& path,
                                                const std::string& other) {
   std::optional<Fault> fault;
@@ -77,6 +83,7 @@ class FaultyFile : public File {
       : system_(system), below_(std::move(below)), path_(std::move(path)) {}
 
   Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
+    if (system_.spares(offset, size)) return below_->pread(out, size, offset);
     return system_.pass(Call::kRead, path_, [&] { return below_->pread(out, size, offset); });
   }
   Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {

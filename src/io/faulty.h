@@ -48,6 +48,8 @@ struct Fault {
   int errno_value = EIO;
   uint64_t times = 1;        // so many calls in a row fail
   uint64_t bytes_first = 0;  // kWrite: so many bytes are written before it fails
+  uint64_t from_offset = 0;  // kRead: only of bytes in [from_offset, to_offset), as a bad sector
+  uint64_t to_offset = UINT64_MAX;
   bool done_all_the_same = false;
   std::function<void()> before;  // called when it is about to fail
 };
@@ -78,6 +80,7 @@ class FaultyFileSystem : public FileSystem {
  private:
   friend class FaultyFile;
 
+  bool spares(uint64_t offset, uint64_t bytes) const;
   std::optional<Fault> strikes(Call call, const std::string& path, const std::string& other = "");
   template <class Do>
   auto pass(Call call, const std::string& path, const Do& work) -> decltype(work());

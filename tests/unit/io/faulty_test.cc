@@ -49,6 +49,19 @@ TEST(Faulty, ARuleFitsItsPaths) {
   EXPECT_TRUE(files.rename("/d/a", "/d/seg.1"));
 }
 
+TEST(Faulty, ABadSectorIsInOnePlace) {
+  SimulatedFileSystem below;
+  FaultyFileSystem files(below);
+  auto file = files.open("/d/a", OpenMode::kCreate);
+  ASSERT_TRUE((*file)->pwrite(std::string(3000, 'a'), 0));
+  files.set(Fault{.call = Call::kRead, .times = kForEver, .from_offset = 1000, .to_offset = 2000});
+  char out[3000];
+  EXPECT_TRUE((*file)->pread(out, 1000, 0));
+  EXPECT_FALSE((*file)->pread(out, 1001, 0));
+  EXPECT_FALSE((*file)->pread(out, 1, 1999));
+  EXPECT_TRUE((*file)->pread(out, 1000, 2000));
+}
+
 TEST(Faulty, AWriteMayHaveBegunAndACallMayHaveBeenDone) {
   SimulatedFileSystem below;
   FaultyFileSystem files(below);
