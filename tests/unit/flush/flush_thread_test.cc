@@ -340,7 +340,8 @@ TEST_F(SecondaryTest, AChunkThatIsWrittenAgainReplacesItsOwnFiles) {
   ASSERT_EQ(after.size(), 2U);
   EXPECT_EQ(after.begin()->first, before.begin()->first);
   EXPECT_EQ(after.begin()->second, "HEADone;");
-  EXPECT_EQ(lines().back(), 'S');
+  // Its segment may be going already.
+  EXPECT_NE(lines().find('S'), std::string::npos);
 }
 
 TEST_F(SecondaryTest, WhatItCannotTakeGoesToDead) {

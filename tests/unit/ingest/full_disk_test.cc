@@ -34,12 +34,15 @@ class FullDisk : public ::testing::Test {
     return packed_entry(1'700'000'000, 0, {{"text", std::string(bytes, 'x')}});
   }
   Verdict receive(size_t bytes) { return harness_->receive("app.test", event(bytes)); }
-  /// Stores messages until one is not taken; what it is told once housekeeping has tried.
+  /// Stores messages until one is not taken; what it is told once housekeeping has tried, and tried
+  /// again with all finished that commits have left behind.
   Verdict receive_until_full() {
     while (receive(100'000) == Verdict::kTaken) {
       harness_->commit();
       ++taken_;
     }
+    harness_->tend();
+    harness_->clock.running += 1000;
     harness_->tend();
     return receive(100'000);
   }
