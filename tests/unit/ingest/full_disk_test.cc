@@ -34,15 +34,12 @@ class FullDisk : public ::testing::Test {
     return packed_entry(1'700'000'000, 0, {{"text", std::string(bytes, 'x')}});
   }
   Verdict receive(size_t bytes) { return harness_->receive("app.test", event(bytes)); }
-  /// Stores messages until one is not taken; what it is told once housekeeping has tried, and tried
-  /// again with all finished that commits have left behind.
+  /// Stores messages until one is not taken; what it is told once housekeeping has tried.
   Verdict receive_until_full() {
     while (receive(100'000) == Verdict::kTaken) {
       harness_->commit();
       ++taken_;
     }
-    harness_->tend();
-    harness_->clock.running += 1000;
     harness_->tend();
     return receive(100'000);
   }
@@ -88,6 +85,11 @@ TEST_F(FullDisk, OrTheOldestSegmentMakesRoom) {
   start(OverflowAction::kDropOldestChunk);
   files_.set_capacity(30 << 20);
   EXPECT_EQ(receive_until_full(), Verdict::kNotNow);
+  // Not while a segment that was left has room to give.
+  for (int i = 0; i < 5 && total(Metric::kDroppedChunks) == 0; ++i) {
+    harness_->clock.running += 1000;
+    EXPECT_EQ(receive_until_full(), Verdict::kNotNow);
+  }
   EXPECT_GE(total(Metric::kDroppedChunks), 1U);
   EXPECT_GE(harness_->log().queue().counts().queued, 1U) << "not more than it takes";
   harness_->clock.running += 1000;
