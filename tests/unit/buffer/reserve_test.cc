@@ -268,8 +268,8 @@ TEST(Spare, OneWhoseSyncFailedIsNotUsed) {
   io::FaultyFileSystem files(disk);
   LogHarness harness(files);
   ASSERT_TRUE(harness.start());
-  const std::string record(100 * kMiB, 'r');
-  EXPECT_EQ(harness.offer({record.substr(kMiB)}), Room::kNotYet);
+  const std::string record(20 * kMiB, 'r');
+  EXPECT_EQ(harness.offer({record.substr(4 * kMiB)}), Room::kNotYet);
   harness.log().tend();
   EXPECT_EQ(harness.offer({record}), Room::kNotYet) << "the spare is to be made larger";
   files.set(io::Fault{.call = io::Call::kSync, .path_glob = "*/spare.*"});
