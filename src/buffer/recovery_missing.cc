@@ -17,8 +17,8 @@ using metrics::Metric;
 void Recovery::tell_unreadable(const Segment& segment, uint64_t bytes) {
   log::error(
       "buffer",
-      "the disk does not give all of a segment; what cannot be read is left out for now, and "
-      "the segment is kept in corrupt/ when done",
+      "the disk does not give all of a segment; what cannot be read is left out, and the segment "
+      "is kept in corrupt/ when done",
       {{"directory", settings_.directory}, {"file", segment.name}, {"unreadable_bytes", bytes}});
   Segment& found = files_.segments[static_cast<size_t>(&segment - files_.segments.data())];
   found.damaged = found.unreadable = true;
