@@ -106,7 +106,7 @@ void Breaker::answered(const Permit& permit, uint64_t now_ms) {
     enter(State::kRamping, now_ms);
     ramp_level_ = level;
   } else if (state_ == State::kThrottled && current(permit)) {
-    pacer_.accepted();
+    pacer_.accepted(permit.asked_ms, now_ms);
   } else if (state_ == State::kRamping && current(permit)) {
     --under_way_;
     if (++window_ > kWindowMax) enter(State::kClosed, now_ms);

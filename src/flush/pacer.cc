@@ -9,11 +9,13 @@ namespace {
 
 // Where refusals are r of all requests, r * log(kLower) = (1 - r) * log(kRaise): r is 1 in 15.
 constexpr double kLower = 0.95;
-constexpr double kLowerStalled = 0.7;
+constexpr double kLowerFast = 0.7;
 constexpr double kRaise = 1.0035;
 constexpr double kRaiseAfter48 = 1.01;
 constexpr double kRaiseAfter96 = 1.05;
 constexpr double kSearch = 1.5;
+constexpr uint64_t kSearchMs = 100;
+constexpr uint32_t kFound = 2;                  // so many acceptances in a row end the fall
 constexpr double kFirstGuessPerMs = 1.0 / 500;  // requests: two a second
 constexpr uint64_t kBytesMin = 1024;  // a shard takes 1 MB and 1000 records a second: 1 kB a record
 
@@ -27,7 +29,8 @@ void Pacer::begin(double rate, uint64_t bytes, uint64_t now_ms) {
   refused_in_a_row_ = 1;
   limited_ = false;
   lowered_ms_ = now_ms;
-  searching_ = true;
+  raised_ms_ = now_ms;
+  phase_ = Phase::kSearching;
   felt_ms_ = now_ms;
 }
 
@@ -47,21 +50,27 @@ uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& ga
   return 0;
 }
 
-void Pacer::accepted() {
-  if (stalled()) searching_ = true;
+void Pacer::accepted(uint64_t asked_ms, uint64_t now_ms) {
+  if (stalled()) phase_ = Phase::kSearching;
   refused_in_a_row_ = 0;
   ++accepted_in_a_row_;
+  if (phase_ == Phase::kFalling && accepted_in_a_row_ >= kFound) phase_ = Phase::kSettled;
   if (!limited_) return;  // it says nothing of a rate that nobody came up to
+  if (phase_ == Phase::kSearching) {
+    if (asked_ms < raised_ms_ || now_ms < raised_ms_ + kSearchMs) return;
+    raised_ms_ = now_ms;
+    rate_ *= kSearch;
+  } else {
+    rate_ *= accepted_in_a_row_ < 48   ? kRaise
+             : accepted_in_a_row_ < 96 ? kRaiseAfter48
+                                       : kRaiseAfter96;
+  }
   limited_ = false;
-  rate_ *= searching_                ? kSearch
-           : accepted_in_a_row_ < 48 ? kRaise
-           : accepted_in_a_row_ < 96 ? kRaiseAfter48
-                                     : kRaiseAfter96;
 }
 
 // Requests that were under way together are refused together: they count as one.
 void Pacer::refused(uint64_t asked_ms, uint64_t now_ms) {
-  searching_ = searching_ && accepted_in_a_row_ == 0;  // else it has found the rate
+  if (phase_ == Phase::kSearching && accepted_in_a_row_ > 0) phase_ = Phase::kFalling;
   accepted_in_a_row_ = 0;
   felt_ms_ = now_ms;
   if (asked_ms < lowered_ms_) return;
@@ -69,7 +78,8 @@ void Pacer::refused(uint64_t asked_ms, uint64_t now_ms) {
   ++refused_in_a_row_;
   const double slowest =
       static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(interval_ms_max_, 1));
-  rate_ = std::max(rate_ * (stalled() ? kLowerStalled : kLower), slowest);
+  const bool fast = stalled() || phase_ == Phase::kFalling;
+  rate_ = std::max(rate_ * (fast ? kLowerFast : kLower), slowest);
 }
 
 }  // namespace millrace::flush

@@ -2,13 +2,15 @@
 #pragma once
 
 // Pacer: how fast a service that throttles is asked, all threads and workers of an output together.
-// It spaces requests by their bytes at a rate that it learns from the answers alone: a refusal
-// lowers the rate a little, an acceptance raises it by much less, so that it settles where about
-// one request in fifteen is refused, which is the rate the service takes. In a row either counts
-// for more, so that a service that takes nothing is soon asked only every interval_max, and one
-// that is back is soon asked at its full rate. Requests are never at equal distances.
-// Pure: time and randomness are handed in. Invariant: two requests are at most interval_max apart.
-// One thread at a time.
+// It spaces requests by their bytes at a rate that it learns from the answers alone. First it
+// searches: an acceptance raises the rate by half, ten times a second. The service takes what it
+// has saved up on top of its rate, so the search ends too high, and the rate falls by a third with
+// each refusal until two requests in a row are accepted. Then a refusal lowers it a little, an
+// acceptance raises it by much less, so that it settles where about one request in fifteen is
+// refused, which is the rate the service takes. In a row either counts for more, so that a service
+// that takes nothing is soon asked only every interval_max, and one that is back is soon asked at
+// its full rate. Requests are never at equal distances. Pure: time and randomness are handed in.
+// Invariant: two requests are at most interval_max apart. One thread at a time.
 
 #include <cstdint>
 
@@ -26,8 +28,8 @@ class Pacer {
   /// A request that was let go was not made.
   void give_back(double gap_ms) { next_ms_ -= gap_ms; }
 
-  void accepted();
   /// `asked_ms`: when ask() let it go.
+  void accepted(uint64_t asked_ms, uint64_t now_ms);
   void refused(uint64_t asked_ms, uint64_t now_ms);
 
   double rate() const { return rate_; }  // bytes a millisecond
@@ -37,6 +39,8 @@ class Pacer {
   uint64_t felt_ms() const { return felt_ms_; }
 
  private:
+  // Searching: nothing was refused after a success, since begin() or a stall.
+  enum class Phase : uint8_t { kSearching, kFalling, kSettled };
   static constexpr uint32_t kStallRequests = 8;
 
   double rate_ = 1;
@@ -45,9 +49,10 @@ class Pacer {
   uint64_t bytes_ = 1;  // of the last request
   uint32_t accepted_in_a_row_ = 0;
   uint32_t refused_in_a_row_ = 0;
-  bool searching_ = false;   // nothing was refused after a success, since begin() or a stall
+  Phase phase_ = Phase::kSettled;
   bool limited_ = false;     // a request had to wait since the rate was last raised
   uint64_t lowered_ms_ = 0;  // the rate, last
+  uint64_t raised_ms_ = 0;   // by the search, last
   uint64_t felt_ms_ = 0;
 };
 

@@ -211,7 +211,7 @@ class Throttling(IntegrationCase):
         print(f"    32 flush threads, 1 MiB/s: {asked:.2f} MiB/s asked, {accepted:.2f} accepted, "
               f"{refused} of {len(late)} refused over {span:.1f} s, at most {together} in 10 ms",
               flush=True)
-        self.assertLess(asked, 1.25)
+        self.assertLess(asked, 1.25 + 1 / span)  # a second of its rate was saved up
         self.assertGreater(accepted, 0.1)  # 1.00 on an idle machine
         self.assertLess(together, 24)  # in step it would be 32
         self.assertEqual(millrace.dead(), {})

@@ -63,7 +63,7 @@ class PacerTest : public ::testing::Test {
       }
       ++share.requests;
       const bool taken = service.take(bytes, static_cast<double>(now_), random_());
-      taken ? pacer.accepted() : pacer.refused(now_, now_);
+      taken ? pacer.accepted(now_, now_) : pacer.refused(now_, now_);
       if (taken) share.accepted += static_cast<double>(bytes);
       share.asked += static_cast<double>(bytes);
     }
@@ -113,6 +113,24 @@ TEST_F(PacerTest, ASlowGuessIsCorrectedSoonThoughTheFirstRequestsAreRefused) {
   }
 }
 
+// While requests went slowly the service saved up; that lets the search go far above its rate.
+TEST_F(PacerTest, ASearchThatEndsTooHighIsSoonCorrected) {
+  for (const uint64_t bytes : {1'500U, 32'000U}) {
+    now_ = 0;
+    Service service(1);
+    Pacer pacer(30'000);
+    pacer.begin(kShardPerMs / 100, bytes, 0);
+    while (pacer.rate() < kShardPerMs * 2) run(service, pacer, bytes, now_ + 1);
+    const Share share = run(service, pacer, bytes, now_ + 3000);
+    std::printf(
+        "    %6lu bytes: %.3f of the capacity asked in the three seconds after it was "
+        "passed, %.3f accepted\n",
+        bytes, share.asked, share.accepted);
+    EXPECT_LT(share.asked, 1.6);  // a third of it was saved up
+    EXPECT_GT(share.accepted, 1);
+  }
+}
+
 // What is accepted far below the rate does not raise it, or it would soon limit nothing.
 TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
   Pacer pacer(30'000);
@@ -120,7 +138,7 @@ TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
   for (uint64_t now = 0; now < 5'000'000; now += 1000) {
     double gap = 0;
     ASSERT_EQ(pacer.ask(32'000, now, random_(), gap), 0U);
-    pacer.accepted();
+    pacer.accepted(now, now);
   }
   EXPECT_EQ(pacer.rate(), kShardPerMs);
 }
