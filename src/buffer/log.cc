@@ -125,7 +125,7 @@ Room Log::room(uint64_t bytes) {
       queue_.held() + appender_->staged_chunks() + appender_->sealing_chunks() + committing_seals_;
   if (position_->free_slots() <= unfinished + segments_.count() + 256) {
     if (need_) need_();  // the file grows; dropping chunks would take lines, too
-    return Room::kNotYet;
+    return position_short_ ? Room::kDiskFull : Room::kNotYet;
   }
   const bool leaves = spares_.leaves_reserve(laid_out(bytes), appender_->seal_debt());
   return leaves ? Room::kYes : short_of_space();

@@ -40,7 +40,7 @@ enum class Room {
   kNotYet,    // the next segment is being made; nothing is wrong
   kFull,      // total_limit_bytes is reached
   kDiskFull,  // what is left is for the SEALs of staged chunks, and the disk has no room for a
-              // spare
+              // spare; or the position file cannot grow
   kRefusing,  // the disk refuses commits; it is tried again every few seconds
 };
 
@@ -189,9 +189,9 @@ class Log : public CommitTarget {
 
   // Housekeeping thread.
   uint64_t position_retry_ms_ = 0;
-  bool position_short_ = false;  // it could not grow when it was last asked to
   uint64_t removal_retry_ms_ = 0;
   bool removals_unsynced_ = false;  // a power cut may bring segments back
+  uint64_t dead_directory_retry_ms_ = 0;
   uint64_t spare_number_ = 0;
   uint64_t spare_retry_ms_ = 0;
   uint64_t moves_not_before_ms_ = 0;
@@ -209,6 +209,7 @@ class Log : public CommitTarget {
   std::atomic<bool> position_failing_{false};
   std::atomic<uint64_t> disk_failed_ms_{0};  // when a write or sync last failed; 0: never
   std::atomic<bool> spare_missing_{false};   // it cannot be made
+  std::atomic<bool> position_short_{false};  // it could not grow when it was last asked to
   std::atomic<bool> drop_wanted_{false};     // the last try to make it found no space
   std::atomic<bool> clients_wait_{false};    // for room, now or a moment ago
   std::atomic<bool> move_under_way_{false};  // in a batch

@@ -17,8 +17,9 @@ using metrics::Metric;
 
 constexpr uint64_t kSpareRetryMs = 1000;
 constexpr uint64_t kPositionRetryMs = 1000;
-constexpr uint64_t kRemovalRetryMs = 1000;  // each try costs a line of the position file
-constexpr uint64_t kDeadLetterRetryMs = 10'000;
+constexpr uint64_t kRemovalRetryMs = 1000;       // each try costs a line of the position file
+constexpr uint64_t kDeadLetterRetryMs = 10'000;  // one that cannot be read
+constexpr uint64_t kDeadDirectoryRetryMs = 2'000;
 constexpr int kLeftSegmentsARound = 8;                 // at a start there may be hundreds
 constexpr int kDeadLettersARound = 8;                  // of three syncs each
 constexpr uint64_t kLeastSegmentBytes = 256ULL << 10;  // on a disk that is nearly full
@@ -150,7 +151,7 @@ void Log::tend_position() {
       counts.queued + counts.in_flight + counts.dead_letters + staged_chunks_;
   const uint64_t free_before = position_->free_slots();
   const auto reserved = position_->reserve(unfinished);
-  const bool told = std::exchange(position_short_, !reserved);
+  const bool told = position_short_.exchange(!reserved);
   if (!reserved && !told) {
     log::warn("buffer", "the position file cannot grow; tried again",
               {{"output", settings_.output_id}, {"error", reserved.error().message}});
@@ -189,6 +190,7 @@ bool Log::sync_position() {
 
 // A few at a time, for all logs wait meanwhile; the next round comes at once.
 void Log::tend_dead_letters(const std::atomic<bool>* stopping) {
+  if (io_.clock.running_ms() < dead_directory_retry_ms_) return;
   for (int done = 0; done < kDeadLettersARound; ++done) {
     if (stopping != nullptr && *stopping) return;
     std::optional<QueuedChunk> chunk = queue_.take_dead_letter();
@@ -221,6 +223,7 @@ bool Log::bury(QueuedChunk chunk) {
                 {"chunk", chunk.id.uuid()},
                 {"error", written.error().message}});
     queue_.give_back_dead_letter(std::move(chunk));
+    dead_directory_retry_ms_ = io_.clock.running_ms() + kDeadDirectoryRetryMs;
     return false;
   }
   housekeeping_cells_.add(dead_letter_metric(chunk));

@@ -63,11 +63,11 @@ Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action,
     room = log.room(estimate);
   }
   if (room != buffer::Room::kYes) return without_room(log, action, room);
-  if (!pool_takes(estimate)) return Admission::kNotNow;
+  if (!pool_takes(estimate)) return Admission::kNoMemory;
   if (PoolGate::is_large(estimate)) {
     if (parts_.shared.large_token.exchange(true)) {
       blocked_ = true;  // tick() offers it again
-      return Admission::kNotNow;
+      return Admission::kNoMemory;
     }
     large = true;
   }

@@ -83,7 +83,7 @@ class Ingest {
   void room_came();
 
  private:
-  enum class Admission : uint8_t { kYes, kNotNow, kRefused };
+  enum class Admission : uint8_t { kYes, kNotNow, kNoMemory, kRefused };
   /// Where the messages of a tag go; no log: nobody wants them.
   struct Target {
     Lane* lane;  // null: unmatched

@@ -29,6 +29,7 @@ std::optional<Verdict> Ingest::enter(Request& request, const Message& message,
   const Admission admission =
       admit(request.log, action, estimate_of(message.entries.size()), request.large);
   if (admission == Admission::kNotNow) return Verdict::kNotNow;
+  if (admission == Admission::kNoMemory) return Verdict::kNoMemory;
   if (admission == Admission::kRefused) return Verdict::kRefused;
   if (!known) return std::nullopt;
   note_key(message, *request.key);

@@ -3,6 +3,7 @@
 """Messages up to the limits and just above: nothing lost, memory bounded, the peak printed."""
 import gzip
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import cases
-from forward_client import event_time, expected_json, forward_frame, message_frame, pack
+from forward_client import (NumberedSender, event_time, expected_json, forward_frame,
+                            message_frame, pack)
 from integration_case import IntegrationCase
 from local_stream import read_payloads
+from memory_group import MemoryGroup
 from millrace import local_match
 from waiting import until
 
@@ -285,6 +288,34 @@ class BigEvents(IntegrationCase):
         self.assertIn(b"other.tag", data + repr(told).encode())
         self.assertTrue(told["reason"])
         self.assertEqual(endpoint.requests(), [])
+
+
+class SmallMemory(IntegrationCase):
+    def test_what_the_kernel_ends_for_its_memory_loses_nothing(self):
+        try:
+            group = MemoryGroup(64 * MIB)
+        except OSError as error:
+            self.skipTest(f"no control group with a limit: {error}")
+        self.addCleanup(group.remove)
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint, start=False)
+        small = NumberedSender("small", TAG, text_bytes=1000)
+        large = NumberedSender("large", TAG, per_message=3000, window=2, text_bytes=20000)
+        millrace.launch(group.prefix).wait_running()
+        # The usual work has room there.
+        small.run(millrace.port, lambda: small.sent_events < 20000)
+        self.assertTrue(millrace.is_running())
+        # 60 MB a message do not.
+        with self.assertRaises(OSError):
+            large.run(millrace.port, lambda: large.sent_events < 30000)
+        self.assertEqual(millrace.wait_exit(), -signal.SIGKILL)
+        millrace.start()
+        large.run(millrace.port, lambda: False)
+        millrace.wait_delivered()
+        verdict = self.assert_all_well(endpoint, [small, large], repeats=None)
+        print(f"    {large.acked_events} large and {small.acked_events} usual events after the "
+              f"kernel's kill: {verdict.delivered} delivered", flush=True)
+        self.assertEqual(verdict.delivered, small.sent_events + large.sent_events)
 
 
 if __name__ == "__main__":

@@ -216,7 +216,8 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
       accept(step, verdict == Verdict::kDone);
       return true;
     case Verdict::kNotNow:
-      kept_bytes_ = step.decoded.message.entries.size();
+    case Verdict::kNoMemory:
+      kept_bytes_ = verdict == Verdict::kNoMemory ? step.decoded.message.entries.size() : 0;
       pause(kForRoom);
       context_.waiting.push_back(id_);
       return false;
@@ -319,7 +320,7 @@ void Connection::attend() {
 
 bool Connection::offer_again() {
   if (!takes_messages()) return true;
-  if (!context_.receiver.may_take(kept_bytes_)) {
+  if (kept_bytes_ > 0 && !context_.receiver.may_take(kept_bytes_)) {
     context_.waiting.push_back(id_);
     return true;  // it cost nothing
   }

@@ -127,7 +127,7 @@ class Connection final : private event::StreamOwner {
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
-  uint64_t kept_bytes_ = 0;     // of the entries of the message that found no room
+  uint64_t kept_bytes_ = 0;     // of the entries of the message that found no memory
   bool direct_ = false;         // the current read goes into buffer_
   size_t asked_ = 0;            // the bytes it may bring at most
   bool yields_ = false;         // reads on after the others had their turn

@@ -51,6 +51,7 @@ enum class Verdict : uint8_t {
   kTaken,      // stored() or failed() will follow for this ticket, later on this thread
   kDone,       // nothing had to be stored: answer at once
   kNotNow,     // no room: keep the message, stop reading, offer it again after resume()
+  kNoMemory,   // as kNotNow; may_take() is asked before it is unpacked and offered again
   kMalformed,  // framing inside the entries is lost: close without ack
   kRefused,    // close without ack (overflow_action throw_exception, or storage has failed)
 };
@@ -64,8 +65,8 @@ class Receiver {
   /// A message that no attempt will ever decode, with a chunk; `entries` are all its bytes as they
   /// came. kMalformed: close without ack; the others as above.
   virtual Verdict undecodable(const Message& message, Ticket ticket) = 0;
-  /// Asked before a message of so many bytes of entries, which was kept, is unpacked and offered
-  /// again. False: it would be kept again; resume() will follow.
+  /// Asked for a message of so many bytes of entries that met kNoMemory, and for no other: a large
+  /// one that waits holds others up. False: it would be kept again; resume() will follow.
   virtual bool may_take(uint64_t entries_bytes) = 0;
 };
 

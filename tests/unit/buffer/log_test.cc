@@ -346,5 +346,25 @@ TEST(Log, TakesNoMoreChunksThanThePositionFileHasLinesFor) {
   EXPECT_EQ(chunks, requests * records.size());
 }
 
+// Else clients would wait without a word of it in the status, whatever overflow_action says.
+TEST(Log, APositionFileThatCannotGrowIsAFullDisk) {
+  io::LossyFileSystem files;
+  LogHarness harness(files);
+  harness.profile.records_max = 1;
+  ASSERT_TRUE(harness.start());
+  const std::vector<std::string> records(1000, "r");
+  while (harness.log().room(2) == Room::kYes) harness.append(records);
+  harness.log().publish_counts();
+  files.set_capacity(1);
+  harness.log().tend();
+  EXPECT_EQ(harness.log().room(2), Room::kDiskFull);
+  harness.log().when_room(Room::kDiskFull, [] {});
+  EXPECT_TRUE(harness.log().status().full);
+  files.set_capacity(1ULL << 40);
+  harness.clock.running += 2000;
+  harness.log().tend();
+  EXPECT_EQ(harness.log().room(2), Room::kYes);
+}
+
 }  // namespace
 }  // namespace millrace::buffer

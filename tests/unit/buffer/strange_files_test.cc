@@ -142,6 +142,9 @@ TEST(DeadLetter, StaysInTheBufferUntilThereIsRoomForIt) {
   EXPECT_EQ(harness.log().status().unfinished_bytes, 4U);
   files.full = false;
   harness.log().tend();
+  EXPECT_EQ(harness.log().queue().counts().dead_letters, 1U);  // not asked at every turn
+  harness.clock.running += 2000;
+  harness.log().tend();
   EXPECT_EQ(harness.log().queue().counts().dead_letters, 0U);
   EXPECT_EQ(harness.registry.total(Metric::kDeadRefused), 1U);
   EXPECT_EQ(harness.log().status().unfinished_bytes, 0U);

@@ -71,6 +71,7 @@ class FakeReceiver : public Receiver {
       verdicts.pop_front();
       if (verdict != Verdict::kTaken) return verdict;
     }
+    if (without_memory) return Verdict::kNoMemory;
     if (full) return Verdict::kNotNow;
     EntryCounts counts;
     if (!take_events(message, events, counts)) return Verdict::kMalformed;
@@ -94,14 +95,14 @@ class FakeReceiver : public Receiver {
 
   bool may_take(uint64_t entries_bytes) override {
     asked.push_back(entries_bytes);
-    return !full_for_all;
+    return !without_memory;
   }
 
   Verdict when_given_up = Verdict::kMalformed;
   std::vector<std::string> given_up;  // the frames
   std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
-  bool full_for_all = false;  // and says so before a kept message is unpacked again
+  bool without_memory = false;  // says so before a kept message is unpacked again
   std::vector<uint64_t> asked;
   std::vector<Event> events;
   std::vector<std::string> chunks;

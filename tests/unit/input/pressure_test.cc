@@ -49,7 +49,7 @@ TEST(Pressure, AKeptMessageIsUnpackedAgain) {
 
 TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
   ForwardServer server;
-  server.on_loop([&] { server.receiver_.full = server.receiver_.full_for_all = true; });
+  server.on_loop([&] { server.receiver_.without_memory = true; });
   TcpClient client(server.port());
   ASSERT_TRUE(client.send(message("1")));
   ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
@@ -62,10 +62,25 @@ TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
   EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
   EXPECT_GT(server.ask<uint64_t>([&] { return server.receiver_.asked.front(); }), 0U);
   server.on_loop([&] {
-    server.receiver_.full = server.receiver_.full_for_all = false;
+    server.receiver_.without_memory = false;
     server.listener_->resume();
   });
   expect_reply(client, ack_of("1"));
+}
+
+// A large message that waits for memory holds others up; one that waits for its log must not.
+TEST(Pressure, WhatWaitsForItsLogAsksForNoMemory) {
+  ForwardServer server;
+  server.on_loop([&] { server.receiver_.verdicts = {Verdict::kNoMemory, Verdict::kNotNow}; });
+  TcpClient client(server.port());
+  ASSERT_TRUE(client.send(message("1")));
+  for (int offered = 1; offered <= 2; ++offered) {
+    ASSERT_TRUE(eventually(
+        [&] { return server.ask<int>([&] { return server.receiver_.offered; }) == offered; }));
+    server.on_loop([&] { server.listener_->resume(); });
+  }
+  expect_reply(client, ack_of("1"));
+  EXPECT_EQ(server.ask<size_t>([&] { return server.receiver_.asked.size(); }), 1U);
 }
 
 TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {
