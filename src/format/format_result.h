@@ -11,7 +11,7 @@ enum class FormatStatus : uint8_t {
   kOk,
   kNoSpace,    // does not fit: try again with more room
   kNotMap,     // a value, but no record
-  kTooDeep,    // more than kNestingMax levels
+  kTooDeep,    // more than kNestingMax levels, or kKeyNestingMax of containers as keys
   kTooCostly,  // too many keys, or too much work for its equal keys (json_exact.h)
   kTruncated,  // the input ends inside the record
   kMalformed,  // a byte that no MessagePack value starts with: where the next record begins is lost
@@ -39,5 +39,8 @@ struct ReplacedCounts {
 
 /// Maps and arrays inside each other, the record itself included; Fluentd's own limit.
 inline constexpr int kNestingMax = 128;
+/// Maps and arrays that are keys, inside each other. Each becomes a string, whose escapes the one
+/// around it escapes again: the text doubles with every level, and 30 levels fit into 70 bytes.
+inline constexpr int kKeyNestingMax = 4;
 
 }  // namespace millrace::format

@@ -127,8 +127,11 @@ bool JsonExact::key(const char* in, int depth) {
 // The container's JSON first, then that text as a string in its place: what does not fit once does
 // not fit escaped either.
 bool JsonExact::container_key(const char* in, int depth) {
+  if (key_depth_ == kKeyNestingMax) return stop(FormatStatus::kTooDeep);
   char* const begin = out_;
+  ++key_depth_;
   if (!value(in, depth)) return false;
+  --key_depth_;
   const std::string text(begin, out_);
   out_ = begin;
   return put_text(text);
@@ -158,6 +161,7 @@ FormatResult JsonExact::record(const char* in, const char* record_end, Utf8Mode 
   time_due_ = injection_.has_time();
   tag_due_ = injection_.has_tag();
   counts_ = {};
+  key_depth_ = 0;
   counts_.invalid_utf8 = injection_.tag_replaced();
   keys_.clear(static_cast<uint64_t>(record_end - in) * kExactWorkPerByte + kExactWorkGrant);
   const char* at = in;

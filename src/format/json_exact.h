@@ -65,6 +65,7 @@ class JsonExact {
   bool time_due_ = false;
   bool tag_due_ = false;
   bool decimals_ = false;
+  int key_depth_ = 0;  // containers that are keys, around what is being written
   FormatStatus stop_ = FormatStatus::kOk;
   ReplacedCounts counts_;
 };

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/key_table.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <random>
 #include <string_view>
 
 #include "base/check.h"
 #include "base/msgpack_token.h"
-#include "format/key_filter.h"
 
 namespace millrace::format {
 namespace {
@@ -60,13 +62,15 @@ void identify(const char* key, const char* end, Identity& identity) {
   }
 }
 
-uint32_t hash_of(const Identity& identity) {
-  const std::string_view view = identity.view;
-  return hash_key(view.data(), view.size(), view.data() + view.size()) +
-         static_cast<uint32_t>(identity.type);
+uint32_t hash_of(const Identity& identity, uint64_t seed) {
+  const uint64_t hash = XXH3_64bits_withSeed(identity.view.data(), identity.view.size(), seed);
+  return static_cast<uint32_t>(hash) + static_cast<uint32_t>(identity.type);
 }
 
 }  // namespace
+
+// The seed changes no byte of the output.
+KeyTable::KeyTable() : seed_((uint64_t{std::random_device()()} << 32) | std::random_device()()) {}
 
 void KeyTable::clear(uint64_t work) {
   pairs_.clear();
@@ -92,7 +96,7 @@ KeyTable::Pair* KeyTable::find_or_add(const char* key, const char* end, const Ra
   if ((pairs_.size() - range.first) * 2 >= slots_.size()) grow_slots(range);
   Identity wanted;
   identify(key, end, wanted);
-  const uint32_t hash = hash_of(wanted);
+  const uint32_t hash = hash_of(wanted, seed_);
   const size_t mask = slots_.size() - 1;
   size_t slot = hash & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {

@@ -5,8 +5,8 @@
 // pair: what a Ruby hash holds after reading the same bytes. Strings and bins are equal by their
 // bytes, numbers by type class and value, everything else by its MessagePack bytes; a string never
 // equals a number. Tables of nested maps lie on each other like frames. Memory follows the distinct
-// keys, which the caller bounds; work is charged to a budget, so that keys made to collide end in
-// kTooMuch, not in a long wait. Owned by one thread; the entries point into the input.
+// keys, which the caller bounds; work is charged to a budget. Hashes have a seed of their own, so
+// that nobody can send keys that collide. Owned by one thread; the entries point into the input.
 // Invariant: pairs_[range.first .. range.last) are the keys of one open map.
 
 #include <cstddef>
@@ -28,6 +28,8 @@ class KeyTable {
   };
   enum class Status : uint8_t { kOk, kTooMuch, kTooMany };
 
+  KeyTable();
+
   /// Begins a record: no pair is held; reading may cost `work` units (bytes and comparisons).
   void clear(uint64_t work);
 
@@ -46,6 +48,7 @@ class KeyTable {
   std::vector<Pair> pairs_;
   std::vector<uint32_t> slots_;  // open addressing over the map being read: index in pairs_ + 1
   uint64_t work_left_ = 0;
+  const uint64_t seed_;
 };
 
 }  // namespace millrace::format

@@ -240,6 +240,30 @@ TEST(JsonFormatter, NestsToItsLimit) {
   EXPECT_EQ(plain(with_key(nested(128, array, pack::nil()))), "too deep");
 }
 
+// Keys that are containers inside each other: their text doubles with each level.
+TEST(JsonFormatter, ContainersAsKeysAreBounded) {
+  std::string key = pack::str("a");
+  std::string text = "\"a\"";
+  for (int level = 0; level < 4; ++level) {
+    key = pack::fixmap(1) + key + pack::uint(1);
+    std::string quoted = "\"";
+    for (const char c : "{" + text + ":1}") {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    text = quoted + "\"";
+  }
+  EXPECT_EQ(plain(with_key(key)), "{" + text + ":1}");
+  key = pack::fixmap(1) + key + pack::uint(1);
+  EXPECT_EQ(plain(with_key(key)), "too deep");
+  for (int level = 0; level < 25; ++level) key = pack::fixmap(1) + key + pack::uint(1);
+  EXPECT_EQ(plain(with_key(key)), "too deep");
+  // As a value it counts from there.
+  EXPECT_EQ(plain(with_value(pack::fixmap(1) + pack::fixmap(1) + pack::str("a") + pack::uint(1) +
+                             pack::uint(2))),
+            R"({"v":{"{\"a\":1}":2}})");
+}
+
 TEST(JsonFormatter, TellsWhereARefusedRecordEnds) {
   JsonFormatter formatter(plain_options());
   char room[4096];
