@@ -11,6 +11,9 @@ using input::Message;
 using input::Verdict;
 using metrics::Metric;
 
+// Each event repeats its tag, each byte of it up to six times; no agent makes such tags.
+constexpr size_t kTagBytesMax = 64 << 10;
+
 }  // namespace
 
 Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
@@ -109,9 +112,9 @@ std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const M
 // False: framing is lost, nothing of the message may be kept.
 bool Ingest::append_matched(Lane& lane, Request& request, const Message& message,
                             input::EntryReader& reader, uint64_t& stored) {
-  lane.begin_request(message.tag, message.decimals);
+  bool expanded = message.tag.size() > kTagBytesMax;
+  if (!expanded) lane.begin_request(message.tag, message.decimals);
   input::Entry entry;
-  bool expanded = false;
   while (!expanded && reader.next(entry)) {
     const Lane::Result result = lane.encode(entry.record, reader.end(), entry.time);
     switch (result.encoded) {

@@ -152,6 +152,20 @@ TEST_F(CountersTest, WithOneTheyAreKept) {
   EXPECT_EQ(total(Metric::kDeadUnmatched), 1U);
 }
 
+// Every event would carry it.
+TEST_F(CountersTest, AMessageWithAnEndlessTagIsKeptAsItCame) {
+  start();
+  EXPECT_EQ(receive(kGood + kGood, "app." + std::string((64 << 10) - 4, 't')), Verdict::kTaken);
+  harness_->commit(false);
+  EXPECT_EQ(harness_->log().queue().counts().dead_letters, 0U);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 2U);
+  EXPECT_EQ(receive(kGood + kGood, "app." + std::string((64 << 10) - 3, 't')), Verdict::kTaken);
+  harness_->commit(false);
+  EXPECT_EQ(harness_->log().queue().counts().dead_letters, 1U);
+  EXPECT_EQ(receive(kGood), Verdict::kTaken);
+  EXPECT_EQ(total(Metric::kReceivedEntries), 4U);
+}
+
 TEST_F(CountersTest, AFullBufferMakesClientsWait) {
   fill();
   EXPECT_EQ(receive(kGood), Verdict::kNotNow);
