@@ -39,7 +39,7 @@ LIBRARIES = (
     (r"msgpack", ("input/", "route/", "format/", "output/forward/", "cli/send"), None),
     (r"spdlog/", ("base/log",), None),
     (r"tl/expected", ("base/result.h",), None),
-    (r"xxhash\.h", ("buffer/", "ingest/"), None),
+    (r"xxhash\.h", ("buffer/", "format/"), None),
 )
 
 CPP = (".cc", ".h")
