@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as records back to back: one formatter for all of them, with room to spare, writes what
-// a new one writes in exactly the room that is needed, and that is JSON.
+// Any bytes as records back to back: one formatter for all of them, with room to spare, writes each
+// as a slow second writer does, to the byte, and says of the others why not: what is whole, a map
+// and not too deep is never refused. A new formatter writes the same in exactly the room that is
+// needed, and that is JSON.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +13,8 @@
 
 #include "base/check.h"
 #include "format/json_formatter.h"
+#include "tests/support/frame_judge.h"
+#include "tests/support/reference_json.h"
 
 namespace {
 
@@ -20,6 +24,9 @@ using millrace::config::JsonCompat;
 using millrace::format::FormatResult;
 using millrace::format::FormatStatus;
 using millrace::format::JsonFormatter;
+using millrace::testing::judge_last_value;
+using millrace::testing::Judged;
+namespace reference = millrace::format::reference;
 
 constexpr std::string_view kTag = "a\xff\"tag";
 
@@ -46,6 +53,44 @@ void check_record(const Format& options, std::string_view record, EventTime time
   if (options.json_compat == JsonCompat::kValid) CHECK(nlohmann::json::accept(json));
 }
 
+// What follows from where msgpack-c finds the end of the value.
+void check_status(const FormatResult& result, const char* p, const char* end) {
+  const Judged judged = judge_last_value({p, static_cast<size_t>(end - p)});
+  if (judged.kind != Judged::Kind::kWhole) {
+    const bool cut = judged.kind == Judged::Kind::kCut;
+    CHECK(result.status == (cut ? FormatStatus::kTruncated : FormatStatus::kMalformed));
+    CHECK(result.record_end == nullptr);
+    return;
+  }
+  CHECK(result.record_end == p + judged.size);
+  const auto lead = static_cast<uint8_t>(*p);
+  const bool is_map = (lead & 0xf0) == 0x80 || lead == 0xde || lead == 0xdf;
+  CHECK((result.status == FormatStatus::kNotMap) == !is_map);
+  CHECK(result.status != FormatStatus::kTruncated && result.status != FormatStatus::kMalformed);
+}
+
+// Of a whole map.
+void check_text(const Format& options, std::string_view record, EventTime time,
+                const FormatResult& result, std::string_view json, size_t room) {
+  reference::Pairs injected;
+  if (options.inject) {
+    injected = {{"time", '"' + reference::time_text(time) + '"'},
+                {"tag", reference::json_text(kTag)}};
+  }
+  reference::Writer writer(options.json_compat == JsonCompat::kOj);
+  const std::string expected =
+      writer.record(record, injected) + (options.append_newline ? "\n" : "");
+  if (writer.too_deep()) {
+    CHECK(result.status == FormatStatus::kTooDeep || result.status == FormatStatus::kNoSpace);
+    return;
+  }
+  // Records this small are never too costly.
+  CHECK(result.status == FormatStatus::kOk || result.status == FormatStatus::kNoSpace);
+  if (writer.unsure()) return;
+  CHECK((result.status == FormatStatus::kNoSpace) == (expected.size() > room));
+  CHECK(result.status != FormatStatus::kOk || json == expected);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -64,14 +109,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (p < end) {
     const FormatResult result =
         formatter.format(p, end, time, room.data(), room.data() + room.size());
+    check_status(result, p, end);
     if (result.record_end == nullptr) break;
-    CHECK(result.record_end > p && result.record_end <= end);
     const std::string_view record(p, static_cast<size_t>(result.record_end - p));
-    if (result.status == FormatStatus::kOk) {
-      check_record(options, record, time,
-                   {room.data(), static_cast<size_t>(result.out_end - room.data())});
-    }
     p = result.record_end;
+    if (result.status == FormatStatus::kNotMap) continue;
+    const bool ok = result.status == FormatStatus::kOk;
+    const std::string_view json(room.data(),
+                                ok ? static_cast<size_t>(result.out_end - room.data()) : 0);
+    check_text(options, record, time, result, json, room.size());
+    if (ok) check_record(options, record, time, json);
   }
   return 0;
 }
