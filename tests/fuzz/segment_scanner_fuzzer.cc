@@ -2,7 +2,8 @@
 // Any bytes as the groups of a segment, as they are or with every CRC made right: no group out of
 // order or past the end, no frame whose payload does not hold, the same answer every time, and the
 // writer makes the same headers of what was read. The same bytes as a segment's own header.
-// The first byte chooses: 1 = make the CRCs right, 2 = the segment starts at a high lsn.
+// The first byte chooses: 1 = make the CRCs right, 2 = the segment starts at a high lsn. 'W': the
+// rest tells what a log holds and where one segment of it is damaged; all that holds is read.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "base/check.h"
 #include "buffer/chunk_frames.h"
 #include "buffer/segment_scanner.h"
+#include "tests/fuzz/scanner_judge.h"
 #include "tests/support/log_crcs.h"
 #include "tests/support/memory_files.h"
 
@@ -152,10 +154,44 @@ std::string forged(std::string groups, uint64_t base_lsn) {
   return file.substr(kSegmentHeaderBytes);
 }
 
+void check_read_fields(const millrace::testing::SegmentHeaderFields& written, size_t flipped) {
+  SegmentHeader header;
+  std::string bytes = millrace::testing::bytes_of(written);
+  CHECK(decode(bytes, header) == HeaderState::kValid);
+  CHECK(header.uuid == written.uuid && header.output_id == written.output_id);
+  CHECK(header.base_lsn == written.base_lsn && header.epoch == written.epoch);
+  CHECK(header.worker_id == written.worker_id && header.capacity == written.capacity);
+  CHECK(header.created_us == written.created_us && header.key_seed == written.key_seed);
+  bytes[flipped] ^= 1;
+  CHECK(decode(bytes, header) == HeaderState::kInvalid);
+  millrace::testing::SegmentHeaderFields newer = written;
+  newer.reader_version = 2;
+  CHECK(decode(millrace::testing::bytes_of(newer), header) == HeaderState::kNewerVersion);
+}
+
+void judge_story(millrace::testing::Choices choices) {
+  const size_t flipped = choices.below(kSegmentHeaderBytes);
+  const size_t chosen = choices.below(8);
+  const uint64_t reserved = kBlockBytes * choices.below(4);
+  millrace::testing::Choices fault(choices.take(12));
+  millrace::testing::LogStory story(choices);
+  millrace::testing::DamagedSegment segment(story.segments[chosen % story.segments.size()],
+                                            reserved);
+  check_read_fields(segment.written().header(), flipped);
+  segment.damage(fault);
+  millrace::testing::ScannerJudge judge(segment, story);
+  judge.walk(true);
+  judge.walk(false);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
+  if (data[0] == millrace::testing::kTells) {
+    judge_story(millrace::testing::Choices({reinterpret_cast<const char*>(data) + 1, size - 1}));
+    return 0;
+  }
   const uint64_t base_lsn = (data[0] & 2) != 0 ? kHighLsn : 0;
   std::string groups(reinterpret_cast<const char*>(data) + 1, size - 1);
   check_segment_header(groups);
