@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input/forward/entry_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -17,6 +18,7 @@ using msgpack_token::Type;
 
 constexpr uint32_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr int64_t kLastSecondOf9999 = 253'402'300'799;
+constexpr int64_t kLastSecond = std::numeric_limits<int64_t>::max();
 // Fluent Bit opens and closes a group of records with these times (its log event encoder).
 constexpr uint32_t kGroupStart = 0xffffffff;
 constexpr uint32_t kGroupEnd = 0xfffffffe;
@@ -38,12 +40,14 @@ WireTime from_event_time(const Token& token) {
   return out;
 }
 
-// Finite and not negative, rounded to nanoseconds; far larger than a date, smaller than 2^63.
+// Finite and not negative, rounded to nanoseconds. What no count of seconds holds is the last one.
 std::optional<WireTime> from_float(double value) {
-  if (!(value >= 0) || value > 1e15) return std::nullopt;
+  if (!(value >= 0) || std::isinf(value)) return std::nullopt;
+  WireTime out;
+  out.time.seconds = kLastSecond;
+  if (value >= 0x1p63) return out;
   double whole = 0;
   const double fraction = std::modf(value, &whole);
-  WireTime out;
   out.time.seconds = static_cast<int64_t>(whole);
   auto nanoseconds = static_cast<uint32_t>(std::llround(fraction * kNanosecondsPerSecond));
   if (nanoseconds == kNanosecondsPerSecond) {
@@ -57,8 +61,8 @@ std::optional<WireTime> from_float(double value) {
 std::optional<WireTime> time_of(const Token& token) {
   switch (token.type) {
     case Type::kUint:
-      if (token.unsigned_value > std::numeric_limits<int64_t>::max()) return std::nullopt;
-      return WireTime{{static_cast<int64_t>(token.unsigned_value), 0}, false};
+      return WireTime{
+          {static_cast<int64_t>(std::min<uint64_t>(token.unsigned_value, kLastSecond)), 0}, false};
     case Type::kInt:
       return WireTime{{token.signed_value, 0}, false};
     case Type::kFloat32:

@@ -88,9 +88,19 @@ TEST(EntryReader, FloatTimesAreRounded) {
   EXPECT_EQ(one_time(float64(1.9999999999)), (EventTime{2, 0}));
   EXPECT_EQ(one_time(hex("ca 3f c0 00 00")), (EventTime{1, 500'000'000}));
   EXPECT_EQ(one_time(float64(0.5)), kNow);
-  for (const double bad : {-1.0, 1e300, std::numeric_limits<double>::infinity(),
+  for (const double bad : {-1.0, -1e300, std::numeric_limits<double>::infinity(),
                            std::numeric_limits<double>::quiet_NaN()}) {
     EXPECT_EQ(walk(hex("92") + float64(bad) + kA1).counts.invalid_time, 1u);
+  }
+  for (const auto& [odd, seconds] : {std::pair{1e15, int64_t{1'000'000'000'000'000}},
+                                     {1e16, 10'000'000'000'000'000},
+                                     {0x1.fffffffffffffp62, 0x7ffffffffffffc00},
+                                     {0x1p63, INT64_MAX},
+                                     {1e300, INT64_MAX}}) {
+    const Walk result = walk(hex("92") + float64(odd) + kA1);
+    ASSERT_EQ(result.times.size(), 1u);
+    EXPECT_EQ(result.times[0], (EventTime{seconds, 0}));
+    EXPECT_EQ(result.counts.odd_times, 1u);
   }
 }
 
@@ -112,11 +122,24 @@ TEST(EntryReader, MillisecondsAreKeptAndCounted) {
   EXPECT_EQ(result.counts.odd_times, 1u);
 }
 
+// No count of seconds holds them: the last second there is stands for them.
+TEST(EntryReader, TimesThatAreTooLargeAreKeptAndCounted) {
+  for (const std::string& time :
+       {hex("cf 7f ff ff ff ff ff ff ff"), hex("cf 80 00 00 00 00 00 00 00"),
+        hex("cf ff ff ff ff ff ff ff ff")}) {
+    const Walk result = walk(hex("92") + time + kA1);
+    ASSERT_EQ(result.times.size(), 1u);
+    EXPECT_EQ(result.times[0], (EventTime{INT64_MAX, 0}));
+    EXPECT_EQ(result.counts.odd_times, 1u);
+    EXPECT_EQ(result.counts.invalid_time, 0u);
+  }
+}
+
 TEST(EntryReader, InvalidTimes) {
   for (const std::string& time :
        {hex("c0"), hex("c3"), hex("a1 31"), hex("80"), hex("d6 00 65 53 f1 00"),
         hex("d7 01 65 53 f1 00 00 00 00 00"), hex("c7 0c 00 65 53 f1 00 00 00 00 00 00 00 00 00"),
-        hex("cf ff ff ff ff ff ff ff ff"), hex("90"), hex("92 91 05 80"), hex("92 c0 80")}) {
+        hex("90"), hex("92 91 05 80"), hex("92 c0 80")}) {
     const Walk result = walk(hex("92") + time + kA1 + hex("92") + kT + kA1);
     EXPECT_EQ(result.counts.invalid_time, 1u);
     EXPECT_EQ(result.times.size(), 1u);
