@@ -28,7 +28,8 @@ class Handshake {
   /// What the server says first.
   std::string helo() const { return input::helo(challenge_); }
 
-  /// True if take() would now judge what has come: a whole PING, or bytes that become none.
+  /// True if take() would now judge what has come: a whole PING, or bytes that become none. `bytes`
+  /// is not empty.
   bool will_judge(std::string_view bytes);
 
   struct Step {

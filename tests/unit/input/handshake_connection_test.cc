@@ -107,7 +107,8 @@ TEST(HandshakeConnection, RefusalsAreReadWholeAndThenFin) {
 TEST(HandshakeConnection, WhatIsNoPingIsRefusedAndNotStored) {
   for (const std::string& sent :
        {"\x95" + ping(kPingDigest).substr(1), message("c1"), hex("c0"), hex("05"), hex("81 01 02"),
-        hex("c1"), std::string(R"(["t",1700000000,{"m":1}])"),
+        hex("c1"), hex("47"), hex("50"), hex("16"), hex("81"),
+        std::string(R"(["t",1700000000,{"m":1}])"),
         // What follows a refusal is not stored either.
         hex("c0") + ping(kPingDigest) + message("c1"), big_message("c1", 100'000)}) {
     expect_refusal(security(), sent, refusal("invalid ping message"), Metric::kClosedInvalidPing);

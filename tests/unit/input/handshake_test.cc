@@ -148,7 +148,10 @@ TEST(Handshake, AnotherDigestIsRefused) {
 TEST(Handshake, WhatIsNoPingIsToldSo) {
   for (const std::string& bytes :
        {hex("c0"), hex("05"), hex("81 01 02"), hex("c1"), hex("90"), std::string("["),
-        "\x95" + ping(kPingDigest).substr(1), hex("93 a4 74 65 73 74 05 80"),
+        // Integers that an HTTP or a TLS client begins with, and values that never end.
+        std::string("G"), std::string("P"), std::string("GE"), hex("16"), hex("81"), hex("a5 50"),
+        hex("c6 00"), hex("df"), "\x95" + ping(kPingDigest).substr(1),
+        hex("93 a4 74 65 73 74 05 80"),
         // A PING that fills all the room there is, with half a header at its end.
         hex("93 a4 50 49 4e 47 da 0f f6") + std::string(4086, 'n') + hex("c4"),
         // More than any PING, told by the header.
