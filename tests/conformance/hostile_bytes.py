@@ -1,14 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes and values that no good agent sends: each costs its own event or connection, nothing else."""
 import json
+import ssl
 import struct
 
 from forward_case import (A1, ACK, C, E1, E2, T, X, ForwardCase, bin32, octets, option, stored)
 from forward_client import pack
+from waiting import until
 
-CLIENT_HELLO = octets("16 03 01 00 2f 01 00 00 2b 03 03") + bytes(32) + octets("00 00 02 13 01 01 00")
 SOME_MEMORY = 8 << 20  # what reading and counting may take, whatever a length says
 DEPTH = 128            # levels of a record, as Fluentd
+
+
+def client_hello():
+    """What a TLS client of OpenSSL says first."""
+    said = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said,
+                                                   server_hostname="collector.example")
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
+
+
+NAMED_PROTOCOLS = (
+    ("HTTP", b"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"),
+    ("HTTP", b"POST /app.log HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n" b'{"a":1}'),
+    ("HTTP", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + octets("00 00 00 04 00 00 00 00 00")),
+    ("TLS", client_hello()),
+    ("SSH", b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"))
+OTHER_PROTOCOLS = (
+    b"<34>1 2023-11-14T22:13:20Z host app 7 - - text\n",        # syslog, RFC 5424
+    b"49 <34>1 2023-11-14T22:13:20Z host app 7 - - text\n",     # with octet counting, RFC 6587
+    b"*1\r\n$4\r\nPING\r\n",                                  # Redis
+    b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 24224\r\n",          # PROXY protocol 1 and 2
+    b"\r\n\r\n\0\r\nQUIT\n" + octets("20 00 00 00"),
+    b"2W\0\0\0\x01" b"2J\0\0\0\x01\0\0\0\x02{}",               # Beats
+    octets("10 0c 00 04 4d 51 54 54 04 02 00 3c 00 00"),         # MQTT CONNECT
+    octets("00 00 00 08 04 d2 16 2f"))                           # PostgreSQL SSLRequest
 
 
 def packed(payload, options=b""):
@@ -66,19 +96,43 @@ class HostileBytes(ForwardCase):
         self.assertLess(self.memory_bytes() - before, SOME_MEMORY)
 
     def hostile_foreign_protocols(self):
-        """HTTP, TLS, SSH: one line that names the protocol, FIN."""
-        for name, data in (("HTTP", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000),
-                           ("HTTP", b"POST /app.log HTTP/1.1\r\n\r\n{}"),
-                           ("TLS", CLIENT_HELLO), ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n")):
-            with self.subTest(name):
-                # What is not read any more may end in a reset; the line tells what it was.
-                lines = len(self.loud_log())
-                peer = self.peer()
-                peer.send(data[:7])
-                self.assertEqual(peer.read_to_fin(), b"")
-                self.assertEqual(len(self.loud_log()), lines + 1)
-                self.assertIn(f'protocol="{name}"', self.loud_log()[-1])
-        self.assert_counted(4, "connections_closed_total", reason="foreign_protocol")
+        """What clients of other protocols say first, whole and in pieces: one line, FIN. It names
+        HTTP, TLS and SSH; all else begins with an integer, which is no message."""
+        for name, data in NAMED_PROTOCOLS:
+            self.assert_named(name, data)
+        for name, data in (NAMED_PROTOCOLS[0], *NAMED_PROTOCOLS[-2:]):
+            self.assert_named(name, data[:1], data[1:])
+        self.assert_counted(len(NAMED_PROTOCOLS) + 3, "connections_closed_total",
+                            reason="foreign_protocol")
+        for data in OTHER_PROTOCOLS:
+            with self.subTest(data):
+                self.assert_refused(data, "malformed")
+
+    def assert_named(self, name, *segments):
+        """One line that names the protocol, FIN, no answer. (Of equal lines ten are logged.)"""
+        with self.subTest(name, segments=len(segments)):
+            lines = len(self.loud_log())
+            peer = self.peer()
+            for segment in segments:
+                have = self.counted("received_bytes_total") + len(segment)
+                peer.send(segment)
+                until(lambda: self.counted("received_bytes_total") == have,  # pylint: disable=W0640
+                      "the segment is read")
+            self.assertEqual(peer.read_to_fin(), b"")
+            self.assertEqual(len(self.loud_log()), lines + 1)
+            self.assertIn(f'protocol="{name}"', self.loud_log()[-1])
+
+    def hostile_foreign_protocol_unread(self):
+        """A client that goes on and on: its line is there, whatever the reset leaves of the FIN."""
+        peer = self.peer()
+        try:
+            peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 100_000)
+            peer.read_to_fin()
+        except ConnectionError:
+            pass
+        until(self.loud_log, "a line")
+        (line,) = self.loud_log()
+        self.assertIn('protocol="HTTP"', line)
 
     def hostile_reserved_byte(self):
         """c1, wherever framing meets it."""

@@ -46,8 +46,8 @@ class Options(KinesisCase):
         (349525), an error above what fits beside the key (94 bytes for a random one)."""
         most = room(UUID_BYTES)
         self.assertEqual(most, 1048482)
-        told = {349458: None, 349525: None, 349526: "warning", 1048376: "warning",
-                1048377: "warning", most: "warning", most + 1: "error"}
+        told = {349458: None, 349459: None, 349525: None, 349526: "warning",
+                1048376: "warning", 1048377: "warning", most: "warning", most + 1: "error"}
         for size, word in told.items():
             with self.subTest(size):
                 self.assert_told(word, buffer={"chunk_limit_size": size})
@@ -55,7 +55,15 @@ class Options(KinesisCase):
         larger = {"record_limit": "2m"}
         self.assert_told(None, buffer={"chunk_limit_size": (2 << 20) // 3}, **larger)
         self.assert_told("warning", buffer={"chunk_limit_size": most + 1}, **larger)
+        self.assert_told(None, buffer={"chunk_limit_size": 349526}, **larger)
+        self.assert_told("warning", buffer={"chunk_limit_size": (2 << 20) // 3 + 1}, **larger)
+        self.assert_told("warning", buffer={"chunk_limit_size": (2 << 20) - 94}, **larger)
         self.assert_told("error", buffer={"chunk_limit_size": (2 << 20) - 93}, **larger)
+        # The key counts with its own size, here once in the table and once beside the data.
+        long_key = {"fixed_partition_key": LONG_KEY}
+        most = room(len(LONG_KEY.encode()))
+        self.assert_told("warning", buffer={"chunk_limit_size": most}, **long_key)
+        self.assert_told("error", buffer={"chunk_limit_size": most + 1}, **long_key)
 
     def assert_told(self, word, **options):
         code, text = self.check(**options)
