@@ -3,12 +3,12 @@
 // that is not marked damaged has exactly the bytes and the key it was stored with. With the CRCs
 // made right after the damage (a forger's log) it still does not crash.
 // Byte 0 chooses the buffer and, with its highest bit, the forger; 8 bytes follow for each change:
-// what, which file, where (3 bytes), with what (3 bytes).
+// what, which file, where (3 bytes), with what (3 bytes). Byte 0 = 'W': the rest tells what a log
+// holds and where it is damaged; all that the damage did not hit is recovered, and nothing else.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,76 +16,22 @@
 #include "base/check.h"
 #include "base/encoding.h"
 #include "base/log.h"
-#include "buffer/log.h"
-#include "tests/support/golden_files.h"
+#include "buffer/position_line.h"
+#include "tests/fuzz/recovery_judge.h"
 #include "tests/support/log_crcs.h"
-#include "tests/support/memory_files.h"
-#include "tests/support/scripted_io.h"
 
 namespace {
 
 using namespace millrace::buffer;
+using millrace::testing::drain;
+using millrace::testing::Drained;
 using millrace::testing::LogFilesByName;
+using millrace::testing::Stored;
+using millrace::testing::StoredById;
 
 constexpr const char* kNames[] = {"kpl", "kpl-fluentd", "local", "unmatched", "opaque"};
 constexpr size_t kChangesMax = 24;
 constexpr size_t kFileBytesMax = 1 << 20;
-
-struct Stored {
-  std::string bytes;
-  std::string partition_key;
-  uint64_t records = 0;
-  bool whole = true;      // no frame is missing or bad
-  bool nameless = false;  // its OPEN was lost, and its id with it: a dead letter
-  bool resealed = false;  // by this recovery, which cannot know of frames lost at its end
-};
-using StoredById = std::map<std::string, Stored>;
-
-struct Drained {
-  bool opened = false;
-  StoredById chunks;
-};
-
-// Opens the log, reads what is queued and finishes it, as a process and its housekeeping would.
-Drained drain(const LogFilesByName& logged, millrace::testing::MemoryFileSystem& files) {
-  for (const auto& [name, bytes] : logged) {
-    files.put("/log/" + name, bytes);
-  }
-  millrace::testing::ScriptedClock clock;
-  millrace::testing::ScriptedRandom random;
-  millrace::metrics::Registry registry;
-  BlockPool pool;
-  const std::atomic<bool> interrupted{false};
-  Drained out;
-  auto log = Log::open(millrace::io::Io{files, clock, random},
-                       LogSettings{.directory = "/log", .output_id = "o", .total_limit_bytes = 1},
-                       pool, registry, interrupted);
-  if (!log) return out;
-  out.opened = true;
-  ChunkReader reader = (*log)->make_reader();
-  LoadedChunk loaded;
-  const auto keep = [&](const QueuedChunk& chunk) {
-    if (!reader.read(chunk, loaded)) return;
-    out.chunks[chunk.id.hex()] = {.bytes = loaded.bytes,
-                                  .partition_key = loaded.seal.open.partition_key,
-                                  .records = loaded.records,
-                                  .whole = !loaded.damaged && !chunk.damaged,
-                                  .nameless = chunk.dead_reason == DeadReason::kUndecodable,
-                                  .resealed = loaded.seal.reason == SealReason::kRecovery};
-  };
-  while ((*log)->queue().counts().due > 0) {
-    const QueuedChunk chunk = *(*log)->queue().take();
-    keep(chunk);
-    (*log)->finish(chunk, Finish::kDelivered);
-  }
-  while (const auto chunk = (*log)->queue().take_dead_letter()) {
-    keep(*chunk);
-    (*log)->finish(*chunk, Finish::kDeadLetter);
-  }
-  (*log)->tend();
-  (*log)->tend();
-  return out;
-}
 
 struct Golden {
   LogFilesByName files;
@@ -101,7 +47,6 @@ std::string trimmed(const std::string& bytes) {
 
 const std::vector<Golden>& goldens() {
   static const std::vector<Golden> loaded = [] {
-    millrace::log::configure(millrace::log::Level::kError, millrace::log::Format::kText);
     std::vector<Golden> all;
     for (const char* name : kNames) {
       Golden golden;
@@ -211,10 +156,48 @@ void check_nothing_invented(const Golden& golden, const Drained& drained) {
   }
 }
 
+// Nothing was damaged: what was not finished is there, and nothing is told.
+void check_all_there(const Golden& golden, const Drained& drained) {
+  const std::string& lines = golden.files.at("chunks.pos");
+  for (const auto& [id, stored] : golden.stored) {
+    bool finished = false;  // a line of another kind than R names it
+    for (size_t at = lines.find(" " + id + " "); at != std::string::npos && !finished;) {
+      finished = lines[at - 18] != 'R';
+      at = lines.find(" " + id + " ", at + 1);
+    }
+    CHECK(drained.chunks.contains(id) != finished);
+  }
+}
+
+// A start finds what it must; so does the next, if the process dies before it delivers any of it;
+// and when it is delivered nothing is left.
+void judge_story(millrace::testing::Choices choices) {
+  using millrace::testing::LogStory;
+  using millrace::testing::Then;
+  millrace::testing::RecoveryJudge judge(choices);
+  millrace::testing::MemoryFileSystem disk;
+  KeyTable keys(3'600'000);
+  judge.check(drain(judge.files(), disk, Then::kCrash, &keys, LogStory::kKeySeed), &keys);
+  disk.forget_reserved();
+  judge.check(drain({}, disk), nullptr);
+  disk.forget_reserved();
+  const Drained rest = drain({}, disk);
+  CHECK(rest.opened && rest.chunks.empty());
+}
+
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  millrace::log::configure(millrace::log::Level::kError, millrace::log::Format::kText);
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
+  if (data[0] == millrace::testing::kTells) {
+    judge_story(millrace::testing::Choices({reinterpret_cast<const char*>(data) + 1, size - 1}));
+    return 0;
+  }
   const Golden& golden = goldens()[data[0] % 16 % goldens().size()];
   const bool forger = (data[0] & 128) != 0;
   LogFilesByName files = golden.files;
@@ -234,6 +217,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   millrace::testing::MemoryFileSystem disk;
   const Drained drained = drain(files, disk);
   if (!forger) check_nothing_invented(golden, drained);
+  if (!forger && files == golden.files) check_all_there(golden, drained);
   // What the recovery wrote is good for the next start.
   if (drained.opened) {
     disk.forget_reserved();
