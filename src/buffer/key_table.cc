@@ -48,11 +48,13 @@ KeyTable::Claim KeyTable::claim(const RequestKey& key, LogBits logs, uint64_t no
   Entry* known = find(key);
   if (known == nullptr) known = &add(key, now_ms);
   if ((known->durable & logs) == logs) return Claim::kDurable;
-  if ((known->pending & logs) != 0) {
-    waiters_[key].push_back(waiter);
+  if ((known->pending & logs) != 0 && !known->ended) {
+    if (waiter) waiters_[key].push_back(waiter);
     return Claim::kPending;
   }
   known->pending |= logs;
+  known->ended = false;
+  ++known->owners;
   return Claim::kOwned;
 }
 
@@ -61,8 +63,10 @@ void KeyTable::durable(const RequestKey& key, LogBits logs) {
   {
     const std::lock_guard lock(mutex_);
     if (Entry* known = find(key)) {
+      if (!last_owner_left(*known)) return;
       known->pending &= ~logs;
       known->durable |= logs;
+      if (known->ended && known->pending == 0) forget(*known);
     }
     told = take_waiters(key);
   }
@@ -76,8 +80,9 @@ void KeyTable::failed(const RequestKey& key, LogBits logs) {
   {
     const std::lock_guard lock(mutex_);
     if (Entry* known = find(key)) {
+      if (!last_owner_left(*known)) return;
       known->pending &= ~logs;
-      if (known->pending == 0 && known->durable == 0) forget(*known);
+      if (known->pending == 0 && (known->durable == 0 || known->ended)) forget(*known);
     }
     told = take_waiters(key);
   }
@@ -97,7 +102,10 @@ void KeyTable::found(const RequestKey& key, LogBits logs, uint64_t now_ms) {
 void KeyTable::ended(const RequestKey& key) {
   const std::lock_guard lock(mutex_);
   Entry* known = find(key);
-  if (known != nullptr && known->pending == 0) forget(*known);
+  if (known == nullptr) return;
+  if (known->pending == 0) return forget(*known);
+  known->durable = 0;
+  known->ended = true;
 }
 
 KeyTable::Status KeyTable::status(uint64_t now_ms) const {
@@ -193,7 +201,15 @@ void KeyTable::evict_first() {
 void KeyTable::forget(Entry& entry) {
   erase_slot(slot_of(entry.key));
   entry.pending = entry.durable = 0;
+  entry.owners = 0;
   --live_;
+}
+
+// Equal messages that are on their way at once are told together, when the last of them is stored.
+bool KeyTable::last_owner_left(Entry& entry) {
+  if (entry.owners > 0)
+    --entry.owners;  // none: it was found at start, or forgotten for want of room
+  return entry.owners == 0;
 }
 
 std::vector<KeyTable::Waiter> KeyTable::take_waiters(const RequestKey& key) {

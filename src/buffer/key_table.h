@@ -45,7 +45,7 @@ class KeyTable {
 
   /// True if `key` is durable in all of `logs`. Changes nothing.
   bool is_durable(const RequestKey& key, LogBits logs) const;
-  /// `waiter` is kept only for kPending.
+  /// `waiter` is kept only for kPending; it may be empty.
   Claim claim(const RequestKey& key, LogBits logs, uint64_t now_ms, const Waiter& waiter);
   /// The owner's group is durable in `logs`; whoever waits is told.
   void durable(const RequestKey& key, LogBits logs);
@@ -53,7 +53,8 @@ class KeyTable {
   void failed(const RequestKey& key, LogBits logs);
   /// Found in a group of `logs` at start.
   void found(const RequestKey& key, LogBits logs, uint64_t now_ms);
-  /// The client has sent its next message after the ack: equal content is new from now on.
+  /// The client has gone on to its next message: equal content is new from now on, and is stored
+  /// also while this one is on its way.
   void ended(const RequestKey& key);
 
   struct Status {
@@ -68,6 +69,8 @@ class KeyTable {
     RequestKey key;
     LogBits pending = 0;
     LogBits durable = 0;
+    uint32_t owners = 0;  // that store it now: more than one after ended()
+    bool ended = false;   // while pending: who claims it next owns it
   };
   /// The first entry that was added at `ms` or later is at `place`.
   struct Milestone {
@@ -85,6 +88,7 @@ class KeyTable {
   void evict_old(uint64_t now_ms);
   void evict_first();
   void forget(Entry& entry);
+  static bool last_owner_left(Entry& entry);
   std::vector<Waiter> take_waiters(const RequestKey& key);
 
   const uint64_t window_ms_;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/encoding.h"
+#include "base/endian.h"
 
 namespace millrace::buffer {
 namespace {
@@ -20,6 +21,15 @@ void add(XXH3_state_t* state, std::string_view bytes) {
   const uint64_t size = bytes.size();
   XXH3_128bits_update(state, &size, sizeof size);
   XXH3_128bits_update(state, bytes.data(), bytes.size());
+}
+
+RequestKey key_of(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  RequestKey key;
+  static_assert(sizeof canonical == sizeof key);
+  std::memcpy(key.data(), &canonical, sizeof canonical);
+  return key;
 }
 
 }  // namespace
@@ -40,12 +50,15 @@ RequestKey request_key(const RequestIdentity& request, uint64_t key_seed) {
   XXH3_128bits_update(state.get(), &size, sizeof size);
   add(state.get(), request.entries);
   if (!is_fluentd_chunk_id(request.chunk)) add(state.get(), request.peer);
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state.get()));
-  RequestKey key;
-  static_assert(sizeof canonical == sizeof key);
-  std::memcpy(key.data(), &canonical, sizeof canonical);
-  return key;
+  return key_of(XXH3_128bits_digest(state.get()));
+}
+
+RequestKey part_key(const RequestKey& whole, uint64_t offset, uint64_t size) {
+  char bytes[sizeof whole + 16];
+  std::memcpy(bytes, whole.data(), sizeof whole);
+  store_be<uint64_t>(bytes + sizeof whole, offset);
+  store_be<uint64_t>(bytes + sizeof whole + 8, size);
+  return key_of(XXH3_128bits(bytes, sizeof bytes));
 }
 
 }  // namespace millrace::buffer

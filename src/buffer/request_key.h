@@ -29,4 +29,7 @@ bool is_fluentd_chunk_id(std::string_view chunk);
 
 RequestKey request_key(const RequestIdentity& request, uint64_t key_seed);
 
+/// Of `size` bytes of the entries, from `offset` on, of the message that has the key `whole`.
+RequestKey part_key(const RequestKey& whole, uint64_t offset, uint64_t size);
+
 }  // namespace millrace::buffer

@@ -5,19 +5,13 @@
 #include "base/log.h"
 
 namespace millrace::ingest {
-namespace {
 
 using input::Message;
 using input::Verdict;
 using metrics::Metric;
 
-// Each event repeats its tag, each byte of it up to six times; no agent makes such tags.
-constexpr size_t kTagBytesMax = 64 << 10;
-
-}  // namespace
-
 Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
-  CHECK(replies_ != nullptr);
+  CHECK(replies_ != nullptr && message.note != nullptr);
   return ingest_.receive(message, ticket, *replies_);
 }
 
@@ -26,53 +20,73 @@ Verdict Ingest::Inlet::receive(const Message& message, input::Ticket ticket) {
 // waits for the commit, and is acked (complete()).
 Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Replies& replies) {
   const auto [lane, log] = target_of(message.tag);
+  if (log == nullptr) return drop(message);
+  const Request request{.log = *log,
+                        .lane = lane,
+                        .estimate = estimate_of(message.entries.size()),
+                        .key = key_of(message),
+                        .ticket = ticket,
+                        .replies = &replies};
+  if (!is_in_parts(message)) {
+    const Verdict verdict = store(request, message);
+    if (verdict != Verdict::kInParts) return verdict;
+  }
+  return store_in_parts(request, message);
+}
+
+Verdict Ingest::drop(const Message& message) {
+  input::EntryReader reader = reader_of(message);
+  uint64_t dropped = 0;
+  input::Entry entry;
+  while (reader.next(entry) && reader.skip_record()) ++dropped;
+  parts_.cells.add(Metric::kDiscardedUnmatched, dropped);
+  count(reader.counts(), 0);
+  return reader.malformed() ? Verdict::kMalformed : Verdict::kDone;
+}
+
+// A message, or a part of one: one group of the log. kInParts: it is too large for that.
+Verdict Ingest::store(Request request, const Message& message) {
+  if (const auto verdict = enter(request, message)) return *verdict;
+  begin(request);
   input::EntryReader reader = reader_of(message);
   uint64_t stored = 0;
-  if (log == nullptr) {
-    input::Entry entry;
-    while (reader.next(entry) && reader.skip_record()) ++stored;
-    parts_.cells.add(Metric::kDiscardedUnmatched, stored);
+  const Laid laid = lay_out(request, message, reader, stored);
+  if (laid != Laid::kWhole || stored == 0) {
+    give_up(request, message);
+    if (laid == Laid::kTooLarge) return Verdict::kInParts;
+    if (laid == Laid::kMalformed) return Verdict::kMalformed;
     count(reader.counts(), 0);
-    return reader.malformed() ? Verdict::kMalformed : Verdict::kDone;
+    count(request);
+    return Verdict::kDone;
   }
-
-  const config::OverflowAction action =
-      lane != nullptr ? lane->options().overflow_action : config::OverflowAction::kBlock;
-  Request request{.log = *log, .key = key_of(message)};
-  if (const auto verdict = enter(request, message, action, ticket, replies)) return *verdict;
-  begin(request);
-  const bool whole = lane != nullptr ? append_matched(*lane, request, message, reader, stored)
-                                     : append_unmatched(message, reader, stored);
-  if (!whole || stored == 0) {
-    log->appender().abort();
-    give_up(request);
-    if (whole) count(reader.counts(), 0);
-    if (whole) count(request);
-    return whole ? Verdict::kDone : Verdict::kMalformed;
+  if (const auto verdict = take_back_if_full(request, message)) return *verdict;
+  if (request.too_costly > 0) {
+    log::warn("ingest", "records grew too large as JSON; they go to dead/ as they came",
+              {{"peer", message.peer}, {"tag", message.tag}, {"records", request.too_costly}});
   }
-  if (const auto verdict = take_back_if_full(request, message, action)) return *verdict;
   count(reader.counts(), stored);
   count(request);
-  end(request, ticket, replies);
+  end(request);
   return Verdict::kTaken;
 }
 
 // Room in every limit is made sure of before a byte is laid out.
-Ingest::Admission Ingest::admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate,
-                                bool& large) {
-  buffer::Room room = log.room(estimate);
+Ingest::Admission Ingest::admit(Request& request) {
+  const config::OverflowAction action = request.overflow_action();
+  buffer::Log& log = request.log;
+  buffer::Room room = log.room(request.estimate);
   while (room == buffer::Room::kFull && action == config::OverflowAction::kDropOldestChunk &&
          log.drop_oldest()) {
-    room = log.room(estimate);
+    room = log.room(request.estimate);
   }
   if (room != buffer::Room::kYes) return without_room(log, action, room);
-  if (!pool_takes(estimate)) return Admission::kNoMemory;
-  if (PoolGate::is_large(estimate)) {
+  if (!pool_takes(request.estimate)) return Admission::kNoMemory;
+  if (PoolGate::is_large(request.estimate)) {
     if (parts_.shared.large_token.exchange(true)) {
       blocked_ = true;  // tick() offers it again
       return Admission::kNoMemory;
     }
-    large = true;
+    request.large = true;
   }
   return Admission::kYes;
 }
@@ -92,36 +106,67 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
   // What waits for a spare may find room behind the commit that is under way.
   (room == buffer::Room::kNotYet ? blocked_ : without_room_) = true;
   log.when_room(room, parts_.wake_for_room);
-  return Admission::kNotNow;
+  return room == buffer::Room::kNotYet ? Admission::kSoon : Admission::kNotNow;
+}
+
+Verdict Ingest::not_admitted(Admission admission, const Message& message) {
+  switch (admission) {
+    case Admission::kSoon:
+      if (!is_in_parts(message)) return Verdict::kNotNow;
+      message.note->estimate = 0;  // no memory is what it waits for
+      return Verdict::kNoMemory;
+    case Admission::kNoMemory:
+      return Verdict::kNoMemory;
+    case Admission::kRefused:
+      return Verdict::kRefused;
+    case Admission::kYes:
+    case Admission::kNotNow:
+      break;
+  }
+  return Verdict::kNotNow;
 }
 
 // A message may take more than was estimated: what it would take from the SEALs is not its own.
-// When it is offered again, its key is not that of a message before it: a copy that came over
-// another connection may be durable under it by then.
-std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const Message& message,
-                                                 config::OverflowAction action) {
+std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const Message& message) {
   const buffer::Room room = request.log.room_for_open_request();
   if (room == buffer::Room::kYes) return std::nullopt;
-  request.log.appender().abort();
-  give_up(request);
-  if (message.note != nullptr) message.note->used = false;
-  const Admission admission = without_room(request.log, action, room);
-  return admission == Admission::kRefused ? Verdict::kRefused : Verdict::kNotNow;
+  give_up(request, message);
+  return not_admitted(without_room(request.log, request.overflow_action(), room), message);
 }
 
-// False: framing is lost, nothing of the message may be kept.
-bool Ingest::append_matched(Lane& lane, Request& request, const Message& message,
-                            input::EntryReader& reader, uint64_t& stored) {
-  bool expanded = message.tag.size() > kTagBytesMax;
-  if (!expanded) lane.begin_request(message.tag, message.decimals);
+Ingest::Laid Ingest::lay_out(Request& request, const Message& message, input::EntryReader& reader,
+                             uint64_t& stored) {
+  if (request.lane == nullptr) return append_unmatched(message, reader, stored);
+  if (message.tag.size() <= kTagBytesMax) return append_matched(request, message, reader, stored);
   input::Entry entry;
-  while (!expanded && reader.next(entry)) {
+  while (reader.next(entry) && reader.skip_record()) ++stored;
+  if (reader.malformed()) return Laid::kMalformed;
+  put_raw(request, message, message.entries, buffer::DeadReason::kExpansion);
+  log::warn("ingest", "a message has a tag of more than 64 KiB; it goes to dead/ as it came",
+            {{"peer", message.peer}, {"bytes", message.entries.size()}});
+  return Laid::kWhole;
+}
+
+Ingest::Laid Ingest::append_matched(Request& request, const Message& message,
+                                    input::EntryReader& reader, uint64_t& stored) {
+  Lane& lane = *request.lane;
+  lane.begin_request(message.tag, message.decimals);
+  input::Entry entry;
+  while (reader.next(entry)) {
+    if (lane.request_bytes() > kRequestEncodedBytesMax) return Laid::kTooLarge;
     const Lane::Result result = lane.encode(entry.record, reader.end(), entry.time);
     switch (result.encoded) {
       case Lane::Encoded::kStored:
       case Lane::Encoded::kOversize:
         ++stored;
         reader.advance(result.record_end);
+        break;
+      case Lane::Encoded::kTooCostly:
+        if (!reader.skip_record()) break;
+        put_raw(request, message, {entry.begin, static_cast<size_t>(reader.at() - entry.begin)},
+                buffer::DeadReason::kExpansion);
+        ++request.too_costly;
+        ++stored;
         break;
       case Lane::Encoded::kDiscarded:
         ++request.too_deep;
@@ -137,24 +182,14 @@ bool Ingest::append_matched(Lane& lane, Request& request, const Message& message
       case Lane::Encoded::kMalformed:
         reader.record_malformed();
         break;
-      case Lane::Encoded::kExpanded:
-        expanded = true;
-        break;
     }
-    expanded = expanded || lane.request_bytes() > kRequestEncodedBytesMax;
   }
   request.replaced = lane.take_counts();
-  if (reader.malformed()) return false;
-  if (!expanded) return true;
-  keep_expanded(lane, request, message);
-  request.too_deep = 0;
-  request.replaced = {};
-  stored = 1;
-  return true;
+  return reader.malformed() ? Laid::kMalformed : Laid::kWhole;
 }
 
-bool Ingest::append_unmatched(const Message& message, input::EntryReader& reader,
-                              uint64_t& stored) {
+Ingest::Laid Ingest::append_unmatched(const Message& message, input::EntryReader& reader,
+                                      uint64_t& stored) {
   parts_.unmatched->begin_request(message.tag);
   input::Entry entry;
   while (reader.next(entry)) {
@@ -167,7 +202,7 @@ bool Ingest::append_unmatched(const Message& message, input::EntryReader& reader
     ++stored;
     reader.advance(end);
   }
-  return !reader.malformed();
+  return reader.malformed() ? Laid::kMalformed : Laid::kWhole;
 }
 
 }  // namespace millrace::ingest

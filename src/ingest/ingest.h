@@ -60,7 +60,7 @@ class Ingest {
     void answer_to(input::Replies& replies) { replies_ = &replies; }
     input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
     input::Verdict undecodable(const input::Message& message, input::Ticket ticket) override;
-    bool may_take(uint64_t entries_bytes) override;
+    bool may_take(const input::ConnectionNote& note) override;
 
    private:
     friend class Ingest;
@@ -83,19 +83,48 @@ class Ingest {
   void room_came();
 
  private:
-  enum class Admission : uint8_t { kYes, kNotNow, kNoMemory, kRefused };
+  /// Each event repeats its tag, each byte of it up to six times; no agent makes such tags.
+  static constexpr size_t kTagBytesMax = 64 << 10;
+  /// Of a group, and one record more; above, the message is stored in parts.
+  static constexpr uint64_t kRequestEncodedBytesMax = 64ULL << 20;
+
+  enum class Admission : uint8_t {
+    kYes,
+    kSoon,  // the next segment is being made
+    kNotNow,
+    kNoMemory,
+    kRefused
+  };
+  enum class Laid : uint8_t { kWhole, kMalformed, kTooLarge };
   /// Where the messages of a tag go; no log: nobody wants them.
   struct Target {
     Lane* lane;  // null: unmatched
     buffer::Log* log;
   };
-  /// A message on its way into a log.
+  /// A message, or a part of one, on its way into a log.
   struct Request {
     buffer::Log& log;
+    Lane* lane = nullptr;                   // null: unmatched
+    uint64_t estimate = 0;                  // bytes that it may take
     std::optional<buffer::RequestKey> key;  // of one that may be sent again
-    bool large = false;                     // holds the process-wide token
-    uint64_t too_deep = 0;                  // records that are left out
+    input::Ticket ticket;
+    input::Replies* replies = nullptr;  // null: a part that is not the last
+    bool blocks = false;                // waits, whatever overflow_action says
+    bool large = false;                 // holds the process-wide token
+    uint64_t too_deep = 0;              // records that are left out
+    uint64_t too_costly = 0;            // records that are kept as they came
     format::ReplacedCounts replaced = {};
+
+    config::OverflowAction overflow_action() const {
+      return lane == nullptr || blocks ? config::OverflowAction::kBlock
+                                       : lane->options().overflow_action;
+    }
+  };
+  /// Entries of a message, from its note's offset on.
+  struct Part {
+    size_t size = 0;
+    uint64_t cost = 0;
+    bool last = false;
   };
 
   input::Verdict receive(const input::Message& message, input::Ticket ticket,
@@ -103,34 +132,44 @@ class Ingest {
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
   Target target_of(std::string_view tag);
+  input::Verdict drop(const input::Message& message);
+  input::Verdict store(Request request, const input::Message& message);
+  Laid lay_out(Request& request, const input::Message& message, input::EntryReader& reader,
+               uint64_t& stored);
+  Laid append_matched(Request& request, const input::Message& message, input::EntryReader& reader,
+                      uint64_t& stored);
+  Laid append_unmatched(const input::Message& message, input::EntryReader& reader,
+                        uint64_t& stored);
+  void put_raw(const Request& request, const input::Message& message, std::string_view bytes,
+               buffer::DeadReason reason);
+
+  static bool is_in_parts(const input::Message& message);
+  input::Verdict store_in_parts(const Request& request, const input::Message& message);
+  std::optional<input::Verdict> begin_parts(const Request& request, const input::Message& message);
+  input::Verdict end_parts(const input::Message& message, input::Verdict verdict);
+  Part next_part(const input::Message& message) const;
+
   static uint64_t estimate_of(uint64_t entries_bytes);
   bool pool_takes(uint64_t estimate);
-  std::optional<input::Verdict> enter(Request& request, const input::Message& message,
-                                      config::OverflowAction action, input::Ticket ticket,
-                                      input::Replies& replies);
-  void begin(const Request& request);
-  void end(const Request& request, input::Ticket ticket, input::Replies& replies);
-  void give_up(const Request& request);
-  Admission admit(buffer::Log& log, config::OverflowAction action, uint64_t estimate, bool& large);
+  Admission admit(Request& request);
+  static input::Verdict not_admitted(Admission admission, const input::Message& message);
   Admission without_room(buffer::Log& log, config::OverflowAction action, buffer::Room room);
   std::optional<input::Verdict> take_back_if_full(const Request& request,
-                                                  const input::Message& message,
-                                                  config::OverflowAction action);
-  bool append_matched(Lane& lane, Request& request, const input::Message& message,
-                      input::EntryReader& reader, uint64_t& stored);
-  bool append_unmatched(const input::Message& message, input::EntryReader& reader,
-                        uint64_t& stored);
-  void keep_expanded(Lane& lane, const Request& request, const input::Message& message);
-  static void put_raw(buffer::Log& log, const buffer::ChunkProfile& profile,
-                      const input::Message& message, buffer::DeadReason reason);
-  void count(const input::EntryCounts& counts, uint64_t stored);
-  void count(const Request& request);
-  input::EntryReader reader_of(const input::Message& message) const;
+                                                  const input::Message& message);
+
+  std::optional<input::Verdict> repeated(const Request& request, const input::Message& message);
+  std::optional<input::Verdict> enter(Request& request, const input::Message& message);
+  void begin(const Request& request);
+  void end(const Request& request);
+  void give_up(const Request& request, const input::Message& message);
   std::optional<buffer::RequestKey> key_of(const input::Message& message) const;
   void end_previous(const input::Message& message) const;
   static void note_key(const input::Message& message, const buffer::RequestKey& key);
-  std::optional<input::Verdict> claim(const buffer::RequestKey& key, const buffer::Log& log,
-                                      input::Ticket ticket, input::Replies& replies);
+  std::optional<input::Verdict> claim(const Request& request);
+
+  void count(const input::EntryCounts& counts, uint64_t stored);
+  void count(const Request& request);
+  input::EntryReader reader_of(const input::Message& message) const;
   void complete(const buffer::Batch& batch);
   uint64_t stuck_bytes() const;
   void answer(uint64_t id, bool durable);

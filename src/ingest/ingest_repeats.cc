@@ -12,28 +12,29 @@ using input::Message;
 using input::Verdict;
 using metrics::Metric;
 
-// Nothing: the caller stores it, and begin() and end() or give_up() follow. Else the answer. What
-// is stored needs no room, so that is asked first; what is new claims its key last, for nobody may
-// wait for a message that then finds no room.
-std::optional<Verdict> Ingest::enter(Request& request, const Message& message,
-                                     config::OverflowAction action, input::Ticket ticket,
-                                     input::Replies& replies) {
-  KeyTable& keys = parts_.shared.keys;
+// What is stored needs no room, so that is asked first.
+std::optional<Verdict> Ingest::repeated(const Request& request, const Message& message) {
   end_previous(message);
-  const bool known = request.key && keys.on();
-  if (known && keys.is_durable(*request.key, request.log.settings().key_bit)) {
+  const KeyTable& keys = parts_.shared.keys;
+  if (!request.key || !keys.on()) return std::nullopt;
+  if (!keys.is_durable(*request.key, request.log.settings().key_bit)) return std::nullopt;
+  if (request.replies != nullptr) {
     parts_.cells.add(Metric::kRepeatStored);
     note_key(message, *request.key);
-    return Verdict::kDone;
   }
-  const Admission admission =
-      admit(request.log, action, estimate_of(message.entries.size()), request.large);
-  if (admission == Admission::kNotNow) return Verdict::kNotNow;
-  if (admission == Admission::kNoMemory) return Verdict::kNoMemory;
-  if (admission == Admission::kRefused) return Verdict::kRefused;
-  if (!known) return std::nullopt;
-  note_key(message, *request.key);
-  const auto repeat = claim(*request.key, request.log, ticket, replies);
+  return Verdict::kDone;
+}
+
+// Nothing: the caller stores it, and begin() and end() or give_up() follow. Else the answer. What
+// is new claims its key last, for nobody may wait for a message that then finds no room.
+std::optional<Verdict> Ingest::enter(Request& request, const Message& message) {
+  if (const auto verdict = repeated(request, message)) return verdict;
+  message.note->estimate = request.estimate;
+  const Admission admission = admit(request);
+  if (admission != Admission::kYes) return not_admitted(admission, message);
+  if (!request.key || !parts_.shared.keys.on()) return std::nullopt;
+  if (request.replies != nullptr) note_key(message, *request.key);
+  const auto repeat = claim(request);
   if (repeat && request.large) parts_.shared.large_token = false;
   return repeat;
 }
@@ -42,14 +43,18 @@ void Ingest::begin(const Request& request) {
   request.log.appender().begin(pending_.next_id(), request.key);
 }
 
-void Ingest::end(const Request& request, input::Ticket ticket, input::Replies& replies) {
+void Ingest::end(const Request& request) {
   request.log.appender().end();
-  pending_.add(PendingRequest{.ticket = ticket, .replies = &replies, .large = request.large});
+  pending_.add(
+      PendingRequest{.ticket = request.ticket, .replies = request.replies, .large = request.large});
   parts_.request_submit();
 }
 
-// Nothing of it is kept.
-void Ingest::give_up(const Request& request) {
+// Nothing of it is kept. When it is offered again, its key is not that of a message before it: a
+// copy that came over another connection may be durable under it by then.
+void Ingest::give_up(const Request& request, const Message& message) {
+  request.log.appender().abort();
+  message.note->key_used = false;
   if (request.large) parts_.shared.large_token = false;
   if (request.key && parts_.shared.keys.on()) {
     parts_.shared.keys.failed(*request.key, request.log.settings().key_bit);
@@ -73,35 +78,40 @@ std::optional<buffer::RequestKey> Ingest::key_of(const Message& message) const {
 // An id that is not Fluentd's own may be made from the content alone. Its client goes on to the
 // next message when it has read the ack: the same content is new data from then on.
 void Ingest::end_previous(const Message& message) const {
-  if (message.note == nullptr || !message.note->used) return;
-  message.note->used = false;
-  parts_.shared.keys.ended(message.note->bytes);
+  if (!message.note->key_used) return;
+  message.note->key_used = false;
+  parts_.shared.keys.ended(message.note->key);
 }
 
 void Ingest::note_key(const Message& message, const buffer::RequestKey& key) {
-  if (message.note == nullptr || buffer::is_fluentd_chunk_id(message.chunk)) return;
-  message.note->used = true;
-  message.note->bytes = key;
+  if (buffer::is_fluentd_chunk_id(message.chunk)) return;
+  message.note->key_used = true;
+  message.note->key = key;
 }
 
 // Nothing: this request is the owner. Whoever waits for another's commit is told on that commit's
-// thread.
-std::optional<Verdict> Ingest::claim(const buffer::RequestKey& key, const buffer::Log& log,
-                                     input::Ticket ticket, input::Replies& replies) {
-  const uint64_t id = pending_.next_id();
-  const auto waiter = [this, id](bool durable) {
-    parts_.post([this, id, durable] { answer(id, durable); });
-  };
-  switch (
-      parts_.shared.keys.claim(key, log.settings().key_bit, parts_.io.clock.running_ms(), waiter)) {
+// thread; a part is offered again instead.
+std::optional<Verdict> Ingest::claim(const Request& request) {
+  KeyTable::Waiter waiter;
+  if (request.replies != nullptr) {
+    waiter = [this, id = pending_.next_id()](bool durable) {
+      parts_.post([this, id, durable] { answer(id, durable); });
+    };
+  }
+  switch (parts_.shared.keys.claim(*request.key, request.log.settings().key_bit,
+                                   parts_.io.clock.running_ms(), waiter)) {
     case KeyTable::Claim::kOwned:
       return std::nullopt;
     case KeyTable::Claim::kPending:
+      if (request.replies == nullptr) {
+        blocked_ = true;
+        return Verdict::kNoMemory;
+      }
       parts_.cells.add(Metric::kRepeatUnderWay);
-      pending_.add(PendingRequest{.ticket = ticket, .replies = &replies});
+      pending_.add(PendingRequest{.ticket = request.ticket, .replies = request.replies});
       return Verdict::kTaken;
     case KeyTable::Claim::kDurable:
-      parts_.cells.add(Metric::kRepeatStored);
+      if (request.replies != nullptr) parts_.cells.add(Metric::kRepeatStored);
       return Verdict::kDone;
   }
   CHECK(false);

@@ -41,9 +41,6 @@ Ingest::Target Ingest::target_of(std::string_view tag) {
   return {nullptr, parts_.unmatched != nullptr ? &parts_.unmatched->log() : nullptr};
 }
 
-// JSON with tag, time and frame is rarely more than twice its MessagePack.
-uint64_t Ingest::estimate_of(uint64_t entries_bytes) { return 2 * entries_bytes + 4096; }
-
 bool Ingest::pool_takes(uint64_t estimate) {
   const PoolGate::Use use{
       .bytes = parts_.pool.bytes_in_use(), .stuck = stuck_bytes(), .idle = idle()};
@@ -53,13 +50,12 @@ bool Ingest::pool_takes(uint64_t estimate) {
 }
 
 // Asked before a message that was kept is unpacked again.
-bool Ingest::Inlet::may_take(uint64_t entries_bytes) {
-  const uint64_t estimate = estimate_of(entries_bytes);
-  if (PoolGate::is_large(estimate) && ingest_.parts_.shared.large_token) {
+bool Ingest::Inlet::may_take(const input::ConnectionNote& note) {
+  if (PoolGate::is_large(note.estimate) && ingest_.parts_.shared.large_token) {
     ingest_.blocked_ = true;
     return false;
   }
-  return ingest_.pool_takes(estimate);
+  return ingest_.pool_takes(note.estimate);
 }
 
 void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
@@ -105,6 +101,7 @@ void Ingest::complete(const buffer::Batch& batch) {
 void Ingest::answer(uint64_t id, bool durable) {
   const PendingRequest request = pending_.complete(id);
   if (request.large) parts_.shared.large_token = false;
+  if (request.replies == nullptr) return;
   if (durable) {
     request.replies->stored(request.ticket);
   } else {

@@ -95,15 +95,13 @@ Lane::Result Lane::encode_in_scratch(const char* record, const char* end, EventT
 
 Lane::Result Lane::format_in_scratch(const char* record, const char* end, EventTime time) {
   std::string& bytes = scratch_;
-  for (size_t size = std::max(bytes.capacity(), kScratchBytesFirst);; size *= 2) {
-    if (request_bytes_ + size / 2 > kRequestEncodedBytesMax) {
-      return Result{Encoded::kExpanded, nullptr};
-    }
+  for (size_t size = std::max(bytes.capacity(), kScratchBytesFirst);;
+       size = std::min<size_t>(2 * size, kRecordEncodedBytesMax)) {
     bytes.resize(size);
     char* data = bytes.data() + kpl::kFragmentHeaderBytesGuess;
     const FormatResult formatted =
         formatter_.format(record, end, time, data, bytes.data() + size - kGap);
-    if (formatted.status == FormatStatus::kNoSpace) continue;
+    if (formatted.status == FormatStatus::kNoSpace && size < kRecordEncodedBytesMax) continue;
     if (formatted.status != FormatStatus::kOk) return not_formatted(formatted);
     const size_t framed =
         frame_in_place(bytes.data(), static_cast<size_t>(formatted.out_end - data));
@@ -132,7 +130,8 @@ Lane::Result Lane::not_formatted(const FormatResult& formatted) {
     case FormatStatus::kMalformed:
       return Result{Encoded::kMalformed, nullptr};
     case FormatStatus::kTooCostly:
-      return Result{Encoded::kExpanded, nullptr};
+    case FormatStatus::kNoSpace:
+      return Result{Encoded::kTooCostly, nullptr};
     default:
       return Result{Encoded::kDiscarded, formatted.record_end};
   }

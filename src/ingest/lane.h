@@ -16,8 +16,8 @@
 
 namespace millrace::ingest {
 
-/// Bytes of one request after encoding; above, the message is kept as it came (dead letter).
-constexpr uint64_t kRequestEncodedBytesMax = 256ULL << 20;
+/// Bytes of one record as JSON; above, it is kept as it came (dead letter).
+constexpr uint64_t kRecordEncodedBytesMax = 128ULL << 20;
 
 class Lane {
  public:
@@ -29,7 +29,7 @@ class Lane {
     kDiscarded,  // too deep
     kTruncated,
     kMalformed,
-    kExpanded,  // the request has become too large, or one of its records costs too much
+    kTooCostly,  // would be too large as JSON, or takes too long: to be kept as it came
   };
   struct Result {
     Encoded encoded;

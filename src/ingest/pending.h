@@ -17,8 +17,8 @@ namespace millrace::ingest {
 
 struct PendingRequest {
   input::Ticket ticket;
-  input::Replies* replies = nullptr;
-  bool large = false;  // holds the process-wide token
+  input::Replies* replies = nullptr;  // null: a part that is not the last; nobody waits for it
+  bool large = false;                 // holds the process-wide token
   bool done = false;
 };
 
@@ -45,6 +45,10 @@ class Pending {
       ++first_id_;
     }
     return copy;
+  }
+  /// Of an id that was given.
+  bool is_complete(uint64_t id) const {
+    return id < first_id_ ? late_.count(id) == 0 : requests_[id - first_id_].done;
   }
   size_t size() const { return requests_.size() + late_.size(); }
 

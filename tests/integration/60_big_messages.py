@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages up to the limits and just above: nothing lost, memory bounded, the peak printed."""
 import gzip
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,8 @@ import cases
 from forward_client import (NumberedSender, event_time, expected_json, forward_frame,
                             message_frame, pack)
 from integration_case import IntegrationCase
-from local_stream import read_payloads
+from kpl_reader import read_own_aggregate
+from local_stream import read_payloads, read_records
 from memory_group import MemoryGroup
 from millrace import local_match
 from waiting import until
@@ -95,6 +97,10 @@ class BigMessages(IntegrationCase):
         self.assertEqual(len(found), len(expected))
         self.assertEqual(set(found), set(expected))
 
+    def total(self, name):
+        return sum(value for (found, _), value in self.instance.metrics().items()
+                   if found == f"millrace_{name}")
+
     def print_peak(self, what):
         peak = self.instance.memory_peak_bytes()
         print(f"    {what}: peak RSS {peak / MIB:.0f} MiB", flush=True)
@@ -130,27 +136,63 @@ class BigMessages(IntegrationCase):
         self.assertLess(peak, 400 * MIB)
         self.check_output(2 * body.expected())
 
-    def test_a_message_that_grows_too_large_is_a_dead_letter(self):
-        """64 MiB of characters that take six bytes each as JSON: more than a request may become."""
+    def test_events_that_grow_six_times_are_all_delivered(self):
+        """30 MiB of characters that take six bytes each as JSON: stored in parts."""
         self.start()
-        entries = b"".join(pack([event_time(SECONDS + n, 1), {"n": n, "text": "\x01" * 100_000}])
-                           for n in range(660))
+        text = "\x01" * 100_000
+        entries = b"".join(pack([event_time(SECONDS + n, 1), {"n": n, "text": text}])
+                           for n in range(300))
         frame = packed(entries, CHUNK)
-        self.assertLess(len(frame), FRAME_LIMIT)
-        self.assertGreater(6 * len(entries), 256 * MIB)
         self.send(frame)
-        peak = self.print_peak("64 MiB that are 380 MiB as JSON")
-        self.instance.kill()  # whatever was not durable at the ack is gone now
+        peak = self.print_peak("30 MiB that are 180 MiB as JSON")
+        self.assertLess(peak, 250 * MIB)
+        self.send(frame)  # a lost ack: it is known
+        self.check_output([expected_json(TAG, SECONDS + n, 1, {"n": n, "text": text})
+                           for n in range(300)])
+        self.assertEqual(self.instance.dead(), {})
+
+    def test_a_chunk_of_fluentds_largest_size_in_gzip_is_delivered_once(self):
+        """A file buffer's default chunk, 256 MiB, more as JSON. Killed while it is stored, and
+        sent again: no event is lost, none is stored twice. A chunk that is in flight at the kill
+        is delivered again, with its key."""
+        self.start()
+        count = 256_000
+        line = pack([event_time(SECONDS, 1), {"n": 1000000, "text": "x" * 1000}])
+        at = line.index(pack(1000000))
+        head, tail = line[:at + 1], line[at + 5:]
+        entries = b"".join(head + n.to_bytes(4, "big") + tail for n in range(70000, 70000 + count))
+        self.assertGreater(len(entries), 250 * MIB)
+        self.assertLessEqual(len(entries), 256 * MIB)
+        frame = packed(gzip.compress(entries, 1), {**CHUNK, "compressed": "gzip"})
+        del entries
+        with self.connect(self.instance, timeout=120) as client:
+            client.send(frame)
+            until(lambda: self.total("buffer_records_total") > 0, "a part is stored", 60, 0.02)
+            self.instance.kill()
+            self.assertEqual(client.acks, [])
         self.instance.start()
+        self.send(frame)
+        peak = self.print_peak("gzip of 256 MiB")
+        self.assertLess(peak, 640 * MIB)
+        self.instance.wait_idle(240)
+        numbers = bytearray(count)
+        for key, data in dict(read_records(self.output)).items():
+            for line in read_own_aggregate(data, key):
+                numbers[json.loads(line)["n"] - 70000] += 1
+        self.assertEqual(numbers.count(1), count)
+        self.assertEqual(self.instance.dead(), {})
+
+    def test_a_record_that_grows_too_large_is_a_dead_letter_alone(self):
+        self.start()
+        bomb = pack([event_time(SECONDS, 1), {"text": "\x01" * (30 * MIB)}])
+        entries = pack([event_time(SECONDS + 1, 1), record(1)])
+        self.send(packed(entries + bomb + entries, CHUNK))
+        self.print_peak("30 MiB that are 180 MiB as JSON")
         (_, (told, data)), = until(self.instance.dead, "it is in dead/").items()
         self.assertEqual(told["reason"], "expansion")
-        self.assertTrue(data.endswith(entries))
-        self.assertLess(peak, 640 * MIB)
-        self.send(frame)  # a lost ack: it is known
-        self.send(message_frame(TAG, event_time(SECONDS + 1, 1), record(1), {"chunk": "after"}),
-                  "after")
-        self.check_output([payload(1)])
-        self.assertEqual(len(self.instance.dead()), 1)
+        self.assertTrue(data == bomb)
+        self.check_output([payload(1), payload(1)])
+        self.assertEqual(self.total("received_entries_total"), 3)
 
     def test_small_bombs_of_one_client_hold_up_no_other(self):
         """Half a kilobyte of zstd that is 16 MiB of nothing, four hundred times in 200 KiB: others

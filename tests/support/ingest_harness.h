@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -113,13 +114,14 @@ class IngestHarness : public input::Replies {
   input::Verdict receive(std::string_view tag, const std::string& entries,
                          std::string_view chunk = {}, std::string_view peer = "192.0.2.1",
                          input::ConnectionNote* note = nullptr) {
+    input::ConnectionNote of_a_new_connection;
     const input::Message message{.mode = input::Mode::kPacked,
                                  .tag = tag,
                                  .entries = entries,
                                  .chunk = chunk,
                                  .has_chunk = !chunk.empty(),
                                  .peer = peer,
-                                 .note = note};
+                                 .note = note != nullptr ? note : &of_a_new_connection};
     return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
   }
 
@@ -128,12 +130,14 @@ class IngestHarness : public input::Replies {
 
   /// A message that cannot be decoded.
   input::Verdict give_up(std::string_view tag, std::string_view frame, std::string_view chunk) {
+    input::ConnectionNote note;
     const input::Message message{.mode = input::Mode::kPacked,
                                  .tag = tag,
                                  .entries = frame,
                                  .chunk = chunk,
                                  .has_chunk = true,
-                                 .peer = "192.0.2.1"};
+                                 .peer = "192.0.2.1",
+                                 .note = &note};
     return inlet_->undecodable(message, input::Ticket{.connection = 1, .message = ++messages_});
   }
 
@@ -214,6 +218,20 @@ class IngestHarness : public input::Replies {
   std::string directory(const std::string& id) const {
     return root_ + "/worker0/" + id + "/buffer";
   }
+
+  /// (bytes, description) of the dead letters of a log.
+  std::vector<std::pair<std::string, nlohmann::json>> dead(const std::string& id) {
+    std::vector<std::pair<std::string, nlohmann::json>> out;
+    const auto entries = files_.list(directory(id) + "/dead");
+    for (const io::DirectoryEntry& entry : *entries) {
+      const size_t end = entry.name.find(".chunk");
+      if (end == std::string::npos) continue;
+      const std::string base = directory(id) + "/dead/" + entry.name.substr(0, end);
+      out.emplace_back(content(base + ".chunk"), nlohmann::json::parse(content(base + ".json")));
+    }
+    return out;
+  }
+
   io::Io io() { return io::Io{files_, clock, random}; }
 
   void stored(input::Ticket) override { ++stored_count; }
@@ -230,6 +248,14 @@ class IngestHarness : public input::Replies {
   size_t failed_count = 0;
 
  private:
+  std::string content(const std::string& path) {
+    auto file = files_.open(path, io::OpenMode::kRead);
+    CHECK(file.has_value());
+    std::string bytes(*(*file)->size(), '\0');
+    CHECK((*file)->pread(bytes.data(), bytes.size(), 0).has_value());
+    return bytes;
+  }
+
   void wait() {
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return done_; });

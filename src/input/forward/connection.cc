@@ -65,6 +65,7 @@ Connection::~Connection() {
   buffer_.clear();
   account();
   context_.memory.finished(id_);
+  context_.drop_payload(id_);
   context_.newcomers.remove(id_);
   context_.sources.disconnect(stream_->peer_address());
   if (pauses_ != 0) context_.cells.subtract(Metric::kPausedConnections);
@@ -145,7 +146,7 @@ size_t Connection::take_messages(std::string_view bytes) {
       request_attention();
       break;
     }
-    const Step step = reader_.next(bytes.substr(used), context_.tools());
+    const Step step = reader_.next(bytes.substr(used), context_.tools(id_));
     if (step.kind == Step::Kind::kNeedMore) break;
     if (step.kind == Step::Kind::kClose) {
       close_because(step.reason, step.protocol);
@@ -217,9 +218,8 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
       return true;
     case Verdict::kNotNow:
     case Verdict::kNoMemory:
-      kept_bytes_ = verdict == Verdict::kNoMemory ? step.decoded.message.entries.size() : 0;
-      pause(kForRoom);
-      context_.waiting.push_back(id_);
+    case Verdict::kInParts:
+      keep(verdict, step.decoded);
       return false;
     case Verdict::kMalformed:
     case Verdict::kRefused:
@@ -229,9 +229,23 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
   return false;
 }
 
+// The message stays in buffer_. It may wait for its log for hours: then it is unpacked again.
+void Connection::keep(Verdict verdict, const Decoded& decoded) {
+  waits_for_memory_ = verdict != Verdict::kNotNow;
+  in_unpacked_parts_ = verdict == Verdict::kInParts && decoded.compression != Compression::kNone;
+  if (in_unpacked_parts_) {
+    context_.kept_payload.keep(id_, context_.inflater);
+  } else {
+    context_.drop_payload(id_);
+  }
+  pause(kForRoom);
+  context_.waiting.push_back(id_);
+}
+
 // From here on the message is answered, in its turn.
 void Connection::accept(const Step& step, bool settled) {
   const Decoded& decoded = step.decoded;
+  context_.drop_payload(id_);
   context_.cells.add(metric_of(decoded.message.mode));
   if (decoded.odd_option) context_.cells.add(Metric::kOddChunkOption);
   context_.cells.add(Metric::kReplacedValues, step.replaced_texts);
@@ -320,14 +334,15 @@ void Connection::attend() {
 
 bool Connection::offer_again() {
   if (!takes_messages()) return true;
-  if (kept_bytes_ > 0 && !context_.receiver.may_take(kept_bytes_)) {
+  const bool waits = in_unpacked_parts_ && context_.kept_payload.is_of_another(id_);
+  if (waits || (waits_for_memory_ && !context_.receiver.may_take(note_))) {
     context_.waiting.push_back(id_);
     return true;  // it cost nothing
   }
   unpause(kForRoom);
   work_on_buffer();
   after_work();
-  return (pauses_ & kForRoom) == 0;
+  return (pauses_ & kForRoom) == 0 || context_.kept_payload.of(id_);
 }
 
 void Connection::memory_granted() {

@@ -96,6 +96,7 @@ class Connection final : private event::StreamOwner {
   bool give_up(const Step& step, CloseReason reason, std::string_view frame);
   Message message_of(const Step& step);
   bool act_on(Verdict verdict, const Step& step);
+  void keep(Verdict verdict, const Decoded& decoded);
   void accept(const Step& step, bool settled);
   void work_on_buffer();
   void after_work();
@@ -127,16 +128,17 @@ class Connection final : private event::StreamOwner {
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
-  uint64_t kept_bytes_ = 0;     // of the entries of the message that found no memory
-  bool direct_ = false;         // the current read goes into buffer_
-  size_t asked_ = 0;            // the bytes it may bring at most
-  bool yields_ = false;         // reads on after the others had their turn
-  bool attention_ = false;      // its id is in the context's list
-  bool last_message_ = false;   // finish_after_message() was called
-  bool newcomer_ = true;        // has shown nothing yet
-  bool quiet_ = false;          // nothing read since finish_if_quiet()
-  size_t accounted_bytes_ = 0;  // what the context's memory knows of
-  uint64_t last_read_ns_ = 0;   // when the bytes in buffer_ had all come
+  bool waits_for_memory_ = false;   // the kept message does; else for its log
+  bool in_unpacked_parts_ = false;  // of the kept message, some are stored
+  bool direct_ = false;             // the current read goes into buffer_
+  size_t asked_ = 0;                // the bytes it may bring at most
+  bool yields_ = false;             // reads on after the others had their turn
+  bool attention_ = false;          // its id is in the context's list
+  bool last_message_ = false;       // finish_after_message() was called
+  bool newcomer_ = true;            // has shown nothing yet
+  bool quiet_ = false;              // nothing read since finish_if_quiet()
+  size_t accounted_bytes_ = 0;      // what the context's memory knows of
+  uint64_t last_read_ns_ = 0;       // when the bytes in buffer_ had all come
   FrameRate frame_rate_;
   const uint64_t opened_ms_;
   uint64_t progress_ms_;           // the client sent something, or may go on sending, since

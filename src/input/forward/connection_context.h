@@ -20,6 +20,7 @@
 #include "input/forward/handshake_message.h"
 #include "input/forward/inflate.h"
 #include "input/forward/json_rewriter.h"
+#include "input/forward/kept_payload.h"
 #include "input/forward/message.h"
 #include "input/forward/message_reader.h"
 #include "input/forward/newcomers.h"
@@ -58,7 +59,13 @@ struct ConnectionContext {
         end_of_turn(loop, event::TurnStage::kInput, std::move(at_end_of_turn)) {}
 
   char* read_area() const { return read_block.memory.get() + kHeadroomBytes; }
-  ReaderTools tools() { return {inflater, json}; }
+  ReaderTools tools(uint64_t connection) { return {inflater, json, kept_payload.of(connection)}; }
+  /// What was kept of the connection's message is not wanted any more.
+  void drop_payload(uint64_t connection) {
+    if (!kept_payload.drop(connection)) return;
+    offer_kept = true;
+    end_of_turn.request();
+  }
 
   event::Loop& loop;
   Receiver& receiver;
@@ -68,6 +75,8 @@ struct ConnectionContext {
   const Gate gate;
   Inflater inflater;
   JsonRewriter json;
+  KeptPayload kept_payload;
+  bool offer_kept = false;  // kept messages are to be offered at the end of the turn
   BufferPool pool;
   ReceiveMemory memory;
   SourceLimits sources;

@@ -186,6 +186,7 @@ void Connection::cut_off() {
 
 void Connection::end_reading() {
   stream_->stop_reading();
+  context_.drop_payload(id_);
   state_ = State::kClosing;
 }
 

@@ -134,6 +134,7 @@ EntryReader::Found EntryReader::read_entry(Entry& entry) {
 
   entry.time = time->time.seconds == 0 ? now_ : time->time;
   if (entry.time.seconds > kLastSecondOf9999) ++counts_.odd_times;
+  entry.begin = begin;
   entry.record = at_;
   record_ = at_;
   elements_left_ = elements - 2;

@@ -24,6 +24,7 @@ namespace millrace::input {
 
 struct Entry {
   EventTime time;
+  const char* begin = nullptr;   // of the entry; of kPair: of its time
   const char* record = nullptr;  // first byte of a map's header
 };
 
@@ -61,6 +62,8 @@ class EntryReader {
   void record_malformed();
 
   const char* end() const { return end_; }
+  /// After advance() or skip_record(): behind the entry that next() gave.
+  const char* at() const { return at_; }
   bool malformed() const { return malformed_; }
   const EntryCounts& counts() const { return counts_; }
 
@@ -108,6 +111,7 @@ inline bool EntryReader::next(Entry& entry) {
       // 0 is "now", the two largest can be group markers.
       if (seconds - 1 < 0xfffffffdU && nanoseconds < 1'000'000'000 && is_map(*record)) {
         entry.time = {static_cast<int64_t>(seconds), nanoseconds};
+        entry.begin = at_;
         entry.record = record;
         record_ = record;
         elements_left_ = 0;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 
@@ -74,6 +75,11 @@ void Inflater::trim() {
   if (capacity_ <= kKeptCapacity) return;
   buffer_.reset();
   capacity_ = 0;
+}
+
+Inflater::Unpacked Inflater::take() {
+  capacity_ = 0;
+  return {std::move(buffer_), std::exchange(size_, 0)};
 }
 
 Inflater::Status Inflater::unpack(Compression compression, std::string_view packed) {

@@ -43,12 +43,21 @@ class Inflater {
   /// Gives back the memory of an unusually large payload.
   void trim();
 
- private:
-  struct Gzip;
-  struct Zstd;
   struct Free {
     void operator()(char* memory) const noexcept;
   };
+  /// An output of its own.
+  struct Unpacked {
+    std::unique_ptr<char, Free> bytes;
+    size_t size = 0;
+    std::string_view view() const { return {bytes.get(), size}; }
+  };
+  /// The output; the views of it stay, and there is none any more.
+  Unpacked take();
+
+ private:
+  struct Gzip;
+  struct Zstd;
 
   Status unpack_gzip(std::string_view packed);
   Status unpack_zstd(std::string_view packed);

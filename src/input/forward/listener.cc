@@ -133,9 +133,11 @@ void Listener::end_of_turn() {
       erase_if_gone(id);
     }
   }
+  if (std::exchange(context_.offer_kept, false)) resume();
   if (offers_left_ > 0) offer_kept();
   if (context_.memory.waiting() > 0) grant_memory();
-  if (!context_.attention.empty() || offers_left_ > 0) context_.end_of_turn.request();
+  if (!context_.attention.empty() || offers_left_ > 0 || context_.offer_kept)
+    context_.end_of_turn.request();
 }
 
 // Everyone who waits is asked once per resume(), in the order in which they came; who is refused

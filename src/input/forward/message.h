@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace millrace::input {
 
@@ -21,8 +22,14 @@ enum class Shape : uint8_t { kEntries, kPair };
 
 /// A place in each connection that is the receiver's own; the input only keeps it.
 struct ConnectionNote {
-  std::array<char, 16> bytes{};
-  bool used = false;
+  std::array<char, 16> key{};  // of the last message
+  bool key_used = false;
+  // Of the message that is stored in parts, or waits for memory:
+  uint64_t estimate = 0;       // bytes that storing it, or its next part, may take
+  uint64_t part_cost_max = 0;  // 0: it is not in parts
+  size_t offset = 0;           // of its entries, so many bytes are stored
+  uint64_t request = 0;        // that stored the last of them
+  std::vector<std::array<char, 16>> part_keys;
 };
 
 /// One forward message. All views end with the call they are passed to.
@@ -38,7 +45,7 @@ struct Message {
   bool decimals = false;           // an ext of kExtDecimal in a record is an integer beyond 64 bits
   std::string_view peer;           // address of the peer as text, without port
   std::string_view client;         // what it called itself in the handshake; "" without one
-  ConnectionNote* note = nullptr;  // of its connection; null: it has none
+  ConnectionNote* note = nullptr;  // of its connection; never null when it is handed over
 };
 
 /// Names a message while it is on its way: the connection and its running number there.
@@ -52,6 +59,7 @@ enum class Verdict : uint8_t {
   kDone,       // nothing had to be stored: answer at once
   kNotNow,     // no room: keep the message, stop reading, offer it again after resume()
   kNoMemory,   // as kNotNow; may_take() is asked before it is unpacked and offered again
+  kInParts,    // as kNoMemory; it will be offered several times: keep what was unpacked of it
   kMalformed,  // framing inside the entries is lost: close without ack
   kRefused,    // close without ack (overflow_action throw_exception, or storage has failed)
 };
@@ -65,9 +73,9 @@ class Receiver {
   /// A message that no attempt will ever decode, with a chunk; `entries` are all its bytes as they
   /// came. kMalformed: close without ack; the others as above.
   virtual Verdict undecodable(const Message& message, Ticket ticket) = 0;
-  /// Asked for a message of so many bytes of entries that met kNoMemory, and for no other: a large
-  /// one that waits holds others up. False: it would be kept again; resume() will follow.
-  virtual bool may_take(uint64_t entries_bytes) = 0;
+  /// Asked for a message that met kNoMemory or kInParts, and for no other: a large one that waits
+  /// holds others up. `note` is its connection's. False: it would be kept again; resume() follows.
+  virtual bool may_take(const ConnectionNote& note) = 0;
 };
 
 /// The way back, implemented by the listener: called on its own loop thread, never from inside

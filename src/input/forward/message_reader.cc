@@ -121,7 +121,7 @@ void MessageReader::judge(Step& step, std::string_view frame, const FrameLayout&
       return;
     case Decoded::Kind::kMessage:
       step.kind = Step::Kind::kMessage;
-      return unpack(step, tools.inflater);
+      return unpack(step, tools);
     case Decoded::Kind::kNotMessage:
       step = closing(CloseReason::kNotMessage);
       return;
@@ -133,12 +133,16 @@ void MessageReader::judge(Step& step, std::string_view frame, const FrameLayout&
   }
 }
 
-void MessageReader::unpack(Step& step, Inflater& inflater) {
+void MessageReader::unpack(Step& step, ReaderTools tools) {
   Message& message = step.decoded.message;
   if (step.decoded.compression == Compression::kNone) return;
-  switch (inflater.unpack(step.decoded.compression, message.entries)) {
+  if (tools.unpacked) {
+    message.entries = *tools.unpacked;
+    return;
+  }
+  switch (tools.inflater.unpack(step.decoded.compression, message.entries)) {
     case Inflater::Status::kOk:
-      message.entries = inflater.output();
+      message.entries = tools.inflater.output();
       return;
     case Inflater::Status::kCorrupt:
       return give_up(step, CloseReason::kInflateCorrupt);

@@ -22,6 +22,7 @@ namespace millrace::input {
 struct ReaderTools {
   Inflater& inflater;
   JsonRewriter& json;
+  std::optional<std::string_view> unpacked = {};  // the next message's entries, from before
 };
 
 /// What the next bytes are.
@@ -68,7 +69,7 @@ class MessageReader {
   Step next_frame(std::string_view bytes, ReaderTools tools);
   Step next_value(std::string_view bytes, ReaderTools tools);
   void judge(Step& step, std::string_view frame, const FrameLayout& layout, ReaderTools tools);
-  void unpack(Step& step, Inflater& inflater);
+  void unpack(Step& step, ReaderTools tools);
 
   bool json_allowed_;
   Codec codec_ = Codec::kUnknown;

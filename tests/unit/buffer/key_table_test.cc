@@ -93,13 +93,37 @@ TEST(KeyTable, KeepsTheNewestWhenItIsFull) {
   EXPECT_EQ(status.window_ms, 3 * 60'000U);
 }
 
-TEST(KeyTable, AnEndedKeyIsNewButNotWhileItIsPending) {
+TEST(KeyTable, AnEndedKeyIsNew) {
+  KeyTable table(kHourMs);
+  claim(table, key(1));
+  table.durable(key(1), 1);
+  table.ended(key(1));
+  EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
+}
+
+TEST(KeyTable, AKeyThatEndsWhileItIsPendingIsNewOnceAndDurableWithTheLast) {
   KeyTable table(kHourMs);
   claim(table, key(1));
   table.ended(key(1));
-  EXPECT_EQ(claim(table, key(1)), Claim::kPending);
+  EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
+  std::string told;
+  const auto waiter = [&](bool durable) { told += durable ? 'y' : 'n'; };
+  EXPECT_EQ(claim(table, key(1), 1, 0, waiter), Claim::kPending);
+  table.durable(key(1), 1);  // of the first: the second is still on its way
+  EXPECT_FALSE(table.is_durable(key(1), 1));
+  EXPECT_EQ(told, "");
   table.durable(key(1), 1);
+  EXPECT_TRUE(table.is_durable(key(1), 1));
+  EXPECT_EQ(told, "y");
+}
+
+TEST(KeyTable, AKeyThatEndedWhileItWasPendingIsForgottenWhenItIsStored) {
+  KeyTable table(kHourMs);
+  claim(table, key(1));
   table.ended(key(1));
+  table.durable(key(1), 1);
+  EXPECT_FALSE(table.is_durable(key(1), 1));
+  EXPECT_EQ(table.status(0).entries, 0U);
   EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
 }
 

@@ -86,6 +86,19 @@ TEST_F(Repeats, EqualContentAfterTheNextMessageIsNewButNotBefore) {
   EXPECT_EQ(records(), 2U);
 }
 
+// A client that sends on without having read the ack: equal content is new there too.
+TEST_F(Repeats, EqualMessagesThatAreUnderWayOnOneConnectionAreAllStored) {
+  ConnectionNote note;
+  for (int times = 0; times < 3; ++times) {
+    EXPECT_EQ(harness.receive("app.a", event, kOtherId, "192.0.2.1", &note), Verdict::kTaken);
+  }
+  EXPECT_EQ(harness.stored_count, 0U);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 3U);
+  EXPECT_EQ(records(), 3U);
+  EXPECT_EQ(harness.receive("app.a", event, kOtherId), Verdict::kDone) << "the ack was lost";
+}
+
 TEST_F(Repeats, FluentdsIdsDoNotEnd) {
   ConnectionNote note;
   harness.receive("app.a", event, kFluentdId, "192.0.2.1", &note);

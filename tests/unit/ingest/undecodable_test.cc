@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "ingest/refusals.h"
 #include "tests/support/ingest_harness.h"
 #include "tests/support/memory_files.h"
@@ -29,27 +27,6 @@ struct Undecodable : public ::testing::Test {
   Verdict give(const std::string& tag, const std::string& chunk) {
     return harness.give_up(tag, kFrame, chunk);
   }
-  // (bytes, description) of the dead letters of a log.
-  std::vector<std::pair<std::string, nlohmann::json>> dead(const std::string& id) {
-    std::vector<std::pair<std::string, nlohmann::json>> out;
-    const std::string directory = harness.directory(id) + "/dead";
-    const auto entries = files.list(directory);
-    for (const io::DirectoryEntry& entry : *entries) {
-      const size_t end = entry.name.find(".chunk");
-      if (end == std::string::npos) continue;
-      const std::string base = directory + "/" + entry.name.substr(0, end);
-      out.emplace_back(read(base + ".chunk"), nlohmann::json::parse(read(base + ".json")));
-    }
-    return out;
-  }
-  std::string read(const std::string& path) {
-    auto file = files.open(path, io::OpenMode::kRead);
-    CHECK(file.has_value());
-    std::string bytes(*(*file)->size(), '\0');
-    CHECK((*file)->pread(bytes.data(), bytes.size(), 0).has_value());
-    return bytes;
-  }
-
   MemoryFileSystem files;
   IngestHarness harness;
 };
@@ -58,12 +35,12 @@ TEST_F(Undecodable, TheThirdTimeItIsKeptAsItCame) {
   EXPECT_EQ(give("app.a", "c1"), Verdict::kMalformed);
   EXPECT_EQ(give("app.a", "c1"), Verdict::kMalformed);
   harness.commit();
-  EXPECT_TRUE(dead("out").empty());
+  EXPECT_TRUE(harness.dead("out").empty());
   EXPECT_EQ(give("app.a", "c1"), Verdict::kTaken);
   EXPECT_EQ(harness.stored_count, 0u);
   harness.commit();
   EXPECT_EQ(harness.stored_count, 1u);
-  const auto letters = dead("out");
+  const auto letters = harness.dead("out");
   ASSERT_EQ(letters.size(), 1u);
   EXPECT_EQ(letters[0].first, kFrame);
   EXPECT_EQ(letters[0].second["reason"], "undecodable");
@@ -72,7 +49,7 @@ TEST_F(Undecodable, TheThirdTimeItIsKeptAsItCame) {
   // A lost ack: it comes again, and is there.
   EXPECT_EQ(give("app.a", "c1"), Verdict::kDone);
   harness.commit();
-  EXPECT_EQ(dead("out").size(), 1u);
+  EXPECT_EQ(harness.dead("out").size(), 1u);
 }
 
 TEST_F(Undecodable, AnotherChunkOrTagIsAnotherMessage) {
@@ -81,16 +58,16 @@ TEST_F(Undecodable, AnotherChunkOrTagIsAnotherMessage) {
     EXPECT_EQ(give("app.b", chunk), Verdict::kMalformed);
   }
   harness.commit();
-  EXPECT_TRUE(dead("out").empty());
+  EXPECT_TRUE(harness.dead("out").empty());
 }
 
 TEST_F(Undecodable, WithoutAMatchItLiesWithTheUnmatched) {
   for (int i = 0; i < 2; ++i) EXPECT_EQ(give("other", "c1"), Verdict::kMalformed);
   EXPECT_EQ(give("other", "c1"), Verdict::kTaken);
   harness.commit();
-  ASSERT_EQ(dead("unmatched").size(), 1u);
-  EXPECT_EQ(dead("unmatched")[0].first, kFrame);
-  EXPECT_EQ(dead("unmatched")[0].second["reason"], "undecodable");
+  ASSERT_EQ(harness.dead("unmatched").size(), 1u);
+  EXPECT_EQ(harness.dead("unmatched")[0].first, kFrame);
+  EXPECT_EQ(harness.dead("unmatched")[0].second["reason"], "undecodable");
 }
 
 }  // namespace

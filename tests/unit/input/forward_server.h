@@ -93,8 +93,8 @@ class FakeReceiver : public Receiver {
     return when_given_up;
   }
 
-  bool may_take(uint64_t entries_bytes) override {
-    asked.push_back(entries_bytes);
+  bool may_take(const ConnectionNote&) override {
+    ++asked;
     return !without_memory;
   }
 
@@ -103,7 +103,7 @@ class FakeReceiver : public Receiver {
   std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
   bool without_memory = false;  // says so before a kept message is unpacked again
-  std::vector<uint64_t> asked;
+  size_t asked = 0;
   std::vector<Event> events;
   std::vector<std::string> chunks;
   std::vector<std::string> peers;

@@ -55,12 +55,10 @@ TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
   ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
   for (size_t times = 1; times <= 3; ++times) {
     server.on_loop([&] { server.listener_->resume(); });
-    ASSERT_TRUE(eventually([&] {
-      return server.ask<size_t>([&] { return server.receiver_.asked.size(); }) == times;
-    }));
+    ASSERT_TRUE(eventually(
+        [&] { return server.ask<size_t>([&] { return server.receiver_.asked; }) == times; }));
   }
   EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
-  EXPECT_GT(server.ask<uint64_t>([&] { return server.receiver_.asked.front(); }), 0U);
   server.on_loop([&] {
     server.receiver_.without_memory = false;
     server.listener_->resume();
@@ -80,7 +78,39 @@ TEST(Pressure, WhatWaitsForItsLogAsksForNoMemory) {
     server.on_loop([&] { server.listener_->resume(); });
   }
   expect_reply(client, ack_of("1"));
-  EXPECT_EQ(server.ask<size_t>([&] { return server.receiver_.asked.size(); }), 1U);
+  EXPECT_EQ(server.ask<size_t>([&] { return server.receiver_.asked; }), 1U);
+}
+
+// One of them keeps what was unpacked of its message; the other is not unpacked again meanwhile.
+TEST(Pressure, PackedMessagesInPartsHaveTheirTurnsOneByOne) {
+  ForwardServer server;
+  server.on_loop([&] {
+    server.receiver_.verdicts = {Verdict::kInParts, Verdict::kInParts, Verdict::kInParts};
+  });
+  const auto offers = [&](int times) {
+    return eventually(
+        [&] { return server.ask<int>([&] { return server.receiver_.offered; }) == times; });
+  };
+  const auto packed_message = [](const std::string& entry, const std::string& chunk) {
+    return hex("93 a4 74 65 73 74") + test::bin32(test::gzip(hex(entry))) + hex("82 aa") +
+           "compressed" + hex("a4") + "gzip" + hex("a5 63 68 75 6e 6b a2") + chunk;
+  };
+  TcpClient first(server.port());
+  ASSERT_TRUE(first.send(packed_message("92 05 81 a1 61 01", "c1")));
+  ASSERT_TRUE(offers(1));
+  TcpClient second(server.port());
+  ASSERT_TRUE(second.send(packed_message("92 06 81 a1 62 02", "c2")));
+  ASSERT_TRUE(offers(2));
+  server.on_loop([&] { server.listener_->resume(); });
+  ASSERT_TRUE(offers(3));  // the first, which is to be offered once more
+  server.on_loop([&] { server.listener_->resume(); });
+  // It is done, and the second has its turn without anybody's help.
+  expect_reply(first, ack_of("c1"));
+  expect_reply(second, ack_of("c2"));
+  EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 5);
+  ASSERT_EQ(server.events().size(), 2u);
+  EXPECT_EQ(server.events()[0].time.seconds, 5);
+  EXPECT_EQ(server.events()[1].time.seconds, 6);
 }
 
 TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages that are too large to be laid out at once: their entries are stored in parts, each a
+// request of its own, and the last of them answers for all. A part has a key made of the message's
+// and of its place, so that a message sent again goes on where it was broken off.
+
+#include <algorithm>
+
+#include "ingest/ingest.h"
+
+namespace millrace::ingest {
+namespace {
+
+using input::ConnectionNote;
+using input::Message;
+using input::Verdict;
+
+// Of the entries; above, a message is stored in parts without an attempt to lay it out whole.
+constexpr size_t kWholeBytesMax = 16 << 20;
+// What a part may become, as cost_of() sees it: two of them fit into the pool.
+constexpr uint64_t kPartCostMax = 30ULL << 20;
+// Entries that grow more than was thought: the parts become so much smaller.
+constexpr uint64_t kShrink = 4;
+// Of each event, beside its record: time, quotes, names, the frame of its record.
+constexpr uint64_t kEventCost = 64;
+constexpr uint64_t kEstimateMore = 4096;
+
+// JSON is rarely more than twice its MessagePack.
+uint64_t cost_of(uint64_t entry_bytes, std::string_view tag) {
+  return 2 * entry_bytes + tag.size() + kEventCost;
+}
+
+void leave_parts(ConnectionNote& note) {
+  note.part_cost_max = note.offset = note.request = 0;
+  note.part_keys.clear();
+}
+
+}  // namespace
+
+uint64_t Ingest::estimate_of(uint64_t entries_bytes) { return 2 * entries_bytes + kEstimateMore; }
+
+bool Ingest::is_in_parts(const Message& message) {
+  return message.note->part_cost_max > 0 ||
+         (message.entries.size() > kWholeBytesMax && message.tag.size() <= kTagBytesMax);
+}
+
+// The next entries of the message, one at least, up to the cost that its parts may have now. It
+// depends on nothing but the message and that: sent again, it has the same parts.
+Ingest::Part Ingest::next_part(const Message& message) const {
+  const ConnectionNote& note = *message.note;
+  const std::string_view left = message.entries.substr(note.offset);
+  input::EntryReader reader(left, message.shape, {});
+  Part part;
+  input::Entry entry;
+  while (reader.next(entry) && reader.skip_record()) {
+    const auto end = static_cast<size_t>(reader.at() - left.data());
+    const uint64_t cost = cost_of(end - part.size, message.tag);
+    if (part.size > 0 && part.cost + cost > note.part_cost_max) return part;
+    part.size = end;
+    part.cost += cost;
+  }
+  part.size = left.size();  // with what is broken off at the end
+  part.last = true;
+  return part;
+}
+
+// Nothing: its parts may be stored.
+std::optional<Verdict> Ingest::begin_parts(const Request& request, const Message& message) {
+  if (const auto verdict = repeated(request, message)) return verdict;
+  input::EntryReader reader = reader_of(message);
+  input::Entry entry;
+  while (reader.next(entry) && reader.skip_record()) continue;
+  if (reader.malformed()) return Verdict::kMalformed;
+  message.note->part_cost_max = kPartCostMax;
+  return std::nullopt;
+}
+
+// As many parts as there is room for now; kInParts and kNotNow: goes on when it is offered again.
+Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
+  ConnectionNote& note = *message.note;
+  if (note.part_cost_max == 0) {
+    if (const auto verdict = begin_parts(request, message)) return *verdict;
+  }
+  while (true) {
+    const Part part = next_part(message);
+    Message piece = message;
+    piece.entries = message.entries.substr(note.offset, part.size);
+    Request of_part = request;
+    of_part.estimate = part.cost + kEstimateMore;
+    if (!part.last) {
+      of_part.replies = nullptr;
+      if (request.key) of_part.key = buffer::part_key(*request.key, note.offset, part.size);
+    }
+    const Verdict verdict = store(of_part, piece);
+    if (verdict == Verdict::kNoMemory) return Verdict::kInParts;
+    if (verdict == Verdict::kInParts) {
+      note.part_cost_max = std::max<uint64_t>(note.part_cost_max / kShrink, 1);
+      continue;
+    }
+    if (verdict == Verdict::kMalformed) leave_parts(note);
+    if (verdict != Verdict::kTaken && verdict != Verdict::kDone) return verdict;
+    note.offset += part.size;
+    if (part.last) return end_parts(message, verdict);
+    if (verdict == Verdict::kTaken) note.request = pending_.next_id() - 1;
+    if (of_part.key) note.part_keys.push_back(*of_part.key);
+  }
+}
+
+// A last part that held nothing to store waits for those before it.
+Verdict Ingest::end_parts(const Message& message, Verdict verdict) {
+  ConnectionNote& note = *message.note;
+  if (verdict == Verdict::kDone && note.request != 0 && !pending_.is_complete(note.request)) {
+    blocked_ = true;
+    return Verdict::kInParts;
+  }
+  // The message's own key is enough from now on; for how long, its client's kind decides.
+  if (!buffer::is_fluentd_chunk_id(message.chunk)) {
+    for (const buffer::RequestKey& key : note.part_keys) parts_.shared.keys.ended(key);
+  }
+  leave_parts(note);
+  return verdict;
+}
+
+}  // namespace millrace::ingest

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages that are too large to be laid out at once: all of their entries are stored, once, and
+// the ack is the last part's; a record that grows too large costs nobody else anything.
+
+#include <gtest/gtest.h>
+
+#include "io/lossy.h"
+#include "tests/support/ingest_harness.h"
+
+namespace millrace::ingest {
+namespace {
+
+using input::ConnectionNote;
+using input::Verdict;
+using metrics::Metric;
+
+constexpr const char* kFluentdId = "AAAAAAAAAAAAAAAAAAAAAA==\n";
+constexpr const char* kOtherId = "c0ffee";
+constexpr size_t kMiB = 1 << 20;
+
+config::Match local_match() {
+  config::Match match;
+  match.patterns = {"app.**"};
+  match.id = "local";
+  match.type = config::OutputType::kLocal;
+  match.format.inject = false;
+  return match;
+}
+
+struct Entries {
+  std::string bytes;
+  uint64_t count = 0;
+};
+
+// Different events of about 10 KiB until they are so large.
+Entries entries_of(size_t bytes, char text = 'x') {
+  Entries entries;
+  while (entries.bytes.size() < bytes) {
+    entries.bytes += testing::packed_entry(
+        1'700'000'000, static_cast<uint32_t>(entries.count++),
+        {{"n", std::to_string(entries.count)}, {"t", std::string(10'000, text)}});
+  }
+  return entries;
+}
+
+// [time, {"k": arrays in arrays around a text}], of which nothing is stored.
+Entries too_deep(size_t bytes) {
+  const std::string one = std::string("\x92\x05\x81\xa1k") + std::string(200, '\x91') +
+                          testing::packed_string(std::string(10'000, 'x'));
+  Entries entries;
+  for (; entries.bytes.size() < bytes; ++entries.count) entries.bytes += one;
+  return entries;
+}
+
+// [time, a map of so many integers], all different.
+std::string many_keys(uint32_t count) {
+  std::string out("\x92\x05\xdf", 3);
+  const auto put = [&out](uint32_t number) {
+    char bytes[4];
+    store_be<uint32_t>(bytes, number);
+    out.append(bytes, sizeof bytes);
+  };
+  put(count);
+  for (uint32_t n = 0; n < count; ++n) {
+    out += '\xce';
+    put(n);
+    out += '\x01';
+  }
+  return out;
+}
+
+class Parts : public ::testing::Test {
+ protected:
+  Parts() : harness(files, "/root", local_match()) { EXPECT_TRUE(harness.start()); }
+
+  // As a connection does it: offered again after each commit.
+  Verdict offer(const std::string& entries, const char* chunk, ConnectionNote& of_connection) {
+    for (int times = 0; times < 100; ++times) {
+      const Verdict verdict = harness.receive("app.a", entries, chunk, "192.0.2.1", &of_connection);
+      if (verdict != Verdict::kInParts && verdict != Verdict::kNotNow) return verdict;
+      harness.commit();
+    }
+    return Verdict::kRefused;
+  }
+  // Until a part is durable; the message is not stored whole then.
+  void store_some(const Entries& entries, const char* chunk) {
+    while (records() == 0) {
+      ASSERT_EQ(harness.receive("app.a", entries.bytes, chunk, "192.0.2.1", &note),
+                Verdict::kInParts);
+      harness.commit();
+    }
+    ASSERT_LT(records(), entries.count);
+  }
+  uint64_t records() const { return harness.registry.total(Metric::kStoredRecords); }
+  uint64_t dead(Metric reason) const { return harness.registry.total(reason); }
+
+  io::LossyFileSystem files;
+  testing::IngestHarness harness;
+  ConnectionNote note;
+};
+
+TEST_F(Parts, AMessageLargerThanThePoolIsStoredWholeAndAckedOnce) {
+  const Entries entries = entries_of(80 * kMiB);
+  EXPECT_EQ(offer(entries.bytes, kFluentdId, note), Verdict::kTaken);
+  EXPECT_EQ(harness.stored_count, 0U);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(records(), entries.count);
+  EXPECT_EQ(harness.registry.total(Metric::kReceivedEntries), entries.count);
+  // The next message of the connection is one as any other.
+  EXPECT_EQ(harness.receive("app.a", entries_of(1).bytes, kOtherId, "192.0.2.1", &note),
+            Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), entries.count + 1);
+  // And the large one is known.
+  EXPECT_EQ(harness.receive("app.a", entries.bytes, kFluentdId), Verdict::kDone);
+}
+
+TEST_F(Parts, SentAgainItGoesOnWhereItWasBrokenOff) {
+  const Entries entries = entries_of(80 * kMiB);
+  store_some(entries, kOtherId);
+  harness.stop();
+  ASSERT_TRUE(harness.start());
+  ConnectionNote another;
+  EXPECT_EQ(offer(entries.bytes, kOtherId, another), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), entries.count);
+}
+
+TEST_F(Parts, OverTwoConnectionsAtOnceItIsStoredOnce) {
+  const Entries entries = entries_of(80 * kMiB);
+  store_some(entries, kFluentdId);
+  ConnectionNote another;
+  EXPECT_EQ(offer(entries.bytes, kFluentdId, another), Verdict::kTaken);
+  // Each part that the other has under way is waited for; then all is known.
+  EXPECT_EQ(offer(entries.bytes, kFluentdId, note), Verdict::kDone);
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(records(), entries.count);
+}
+
+TEST_F(Parts, EqualContentAfterTheAckIsNew) {
+  const Entries entries = entries_of(20 * kMiB);
+  EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);
+  EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);  // nor did it wait for the ack
+  harness.commit();
+  EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 3U);
+  EXPECT_EQ(records(), 3 * entries.count);
+}
+
+TEST_F(Parts, EntriesThatGrowTooLargeTogetherAreAllStored) {
+  const Entries entries = entries_of(12 * kMiB, '\x01');  // six bytes each as JSON
+  EXPECT_EQ(offer(entries.bytes, kFluentdId, note), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), entries.count);
+  EXPECT_EQ(dead(Metric::kDeadExpansion), 0U);
+}
+
+TEST_F(Parts, ALastPartOfWhichNothingIsStoredWaitsForThoseBefore) {
+  const Entries good = entries_of(20 * kMiB);
+  const Entries bad = too_deep(20 * kMiB);
+  const std::string bytes = good.bytes + bad.bytes;
+  const auto receive = [&] {
+    return harness.receive("app.a", bytes, kFluentdId, "192.0.2.1", &note);
+  };
+  while (note.offset < bytes.size()) {
+    ASSERT_EQ(receive(), Verdict::kInParts);
+    if (note.offset < good.bytes.size()) harness.commit();
+  }
+  for (int times = 0; times < 3; ++times) EXPECT_EQ(receive(), Verdict::kInParts);
+  harness.commit();
+  EXPECT_EQ(receive(), Verdict::kDone);
+  EXPECT_EQ(records(), good.count);
+  EXPECT_EQ(harness.registry.total(Metric::kDiscardedTooDeep), bad.count) << "each of them once";
+}
+
+TEST_F(Parts, NothingIsKeptOfOneThatIsMalformedAtItsEnd) {
+  EXPECT_EQ(offer(entries_of(40 * kMiB).bytes + '\xc1', kFluentdId, note), Verdict::kMalformed);
+  harness.commit();
+  EXPECT_EQ(records(), 0U);
+}
+
+TEST_F(Parts, OnlyTheRecordThatIsTooCostlyIsADeadLetter) {
+  const std::string costly = many_keys(300'000);
+  const Entries good = entries_of(1);
+  EXPECT_EQ(offer(good.bytes + costly + good.bytes, kFluentdId, note), Verdict::kTaken);
+  harness.seal(buffer::SealReason::kForced);
+  EXPECT_EQ(harness.registry.total(Metric::kReceivedEntries), 3U);
+  EXPECT_EQ(harness.log().queue().counts().due, 1U);
+  EXPECT_EQ(dead(Metric::kDeadExpansion), 1U);
+  const auto letters = harness.dead("local");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].first, costly);
+  EXPECT_EQ(letters[0].second["reason"], "expansion");
+}
+
+}  // namespace
+}  // namespace millrace::ingest
