@@ -38,7 +38,7 @@ struct Message {
   Shape shape = Shape::kEntries;
   std::string_view tag;      // bytes as received; not always UTF-8
   std::string_view entries;  // MessagePack, decompressed; JSON mode has been rewritten as such
-  std::string_view chunk;    // the option `chunk`: a string's bytes, an int's encoding
+  std::string_view chunk;    // the option `chunk`: a string's bytes, else name and value as sent
   bool has_chunk = false;    // an ack is expected
   uint64_t size_option = 0;  // option `size`; a hint, never trusted
   bool has_size_option = false;

@@ -20,7 +20,7 @@ bool read_token(const char*& p, const char* end, Token& token) {
 
 struct Options {
   std::string_view chunk_value;  // as MessagePack, empty: none
-  std::string_view chunk;        // the bytes of a str or bin, else all of chunk_value
+  std::string_view chunk;        // the bytes of a str or bin, else the option with its name
   bool odd_chunk = false;
   bool known_compression = true;
   Compression compression = Compression::kNone;
@@ -29,7 +29,9 @@ struct Options {
   bool logs = true;
 };
 
-void take_chunk(Options& options, const Token& value, std::string_view raw) {
+// `raw` is the value, `pair` the option's name and the value: a number alone would be the string
+// that has its bytes.
+void take_chunk(Options& options, const Token& value, std::string_view raw, std::string_view pair) {
   options.chunk_value = {};
   options.chunk = {};
   options.odd_chunk = false;
@@ -44,7 +46,7 @@ void take_chunk(Options& options, const Token& value, std::string_view raw) {
     case Type::kUint:
     case Type::kInt:
       options.chunk_value = raw;
-      options.chunk = raw;
+      options.chunk = pair;
       return;
     case Type::kNil:
       return;
@@ -72,9 +74,10 @@ void take_compression(Options& options, const Token& value) {
 }
 
 // Keys may come twice; the last one counts, as in Fluentd.
-void take_option(Options& options, std::string_view key, const Token& value, std::string_view raw) {
+void take_option(Options& options, std::string_view key, const Token& value, std::string_view raw,
+                 std::string_view pair) {
   if (key == "chunk") {
-    take_chunk(options, value, raw);
+    take_chunk(options, value, raw, pair);
   } else if (key == "compressed") {
     take_compression(options, value);
   } else if (key == "size") {
@@ -111,7 +114,8 @@ bool read_options(std::string_view bytes, Options& options) {
       p = value_begin;
       if (msgpack_token::skip(p, end) != Status::kOk) return false;
     }
-    if (is_string(key)) take_option(options, key.bytes(), value, raw);
+    const std::string_view pair(key_begin, static_cast<size_t>(p - key_begin));
+    if (is_string(key)) take_option(options, key.bytes(), value, raw, pair);
   }
   return true;
 }

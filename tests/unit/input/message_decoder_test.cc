@@ -138,8 +138,9 @@ TEST(MessageDecoder, ChunkValuesAreKeptByteForByte) {
     std::string chunk;
     bool odd;
   } cases[] = {
-      {hex("4d"), hex("4d"), hex("4d"), false},
-      {hex("d1 ff 00"), hex("d1 ff 00"), hex("d1 ff 00"), false},
+      {hex("4d"), hex("4d"), hex("a5 63 68 75 6e 6b 4d"), false},
+      {hex("a1 4d"), hex("a1 4d"), "M", false},  // another chunk than the number before
+      {hex("d1 ff 00"), hex("d1 ff 00"), hex("a5 63 68 75 6e 6b d1 ff 00"), false},
       {hex("c4 02 01 02"), hex("c4 02 01 02"), hex("01 02"), false},
       {hex("d9 02 63 31"), hex("d9 02 63 31"), "c1", false},
       {hex("a0"), hex("a0"), "", false},
