@@ -2,8 +2,8 @@
 #pragma once
 
 // A log as a healthy process leaves it, told by the fuzzer's bytes: requests that open chunks and
-// put records into them, SEALs, PADs, segments that are left, restarts. Written with log_bytes.h
-// alone. Invariant: what is in `chunks` and `keys` is all that a reader must find in the segments.
+// put records into them, SEALs, moves, PADs, segments that are left, restarts. Written with
+// log_bytes.h alone. Invariant: `chunks` has all that a reader must find in the segments.
 
 #include <map>
 #include <string>
@@ -18,8 +18,9 @@ struct StoryChunk {
   uint64_t seq = 0;
   OpenFields open;
   bool sealed = false;
-  SealFields seal;                 // as far as it is known, also of one that is not sealed
-  std::vector<WrittenFrame> data;  // by frame_no
+  SealFields seal;  // the last one, as far as it is known, also of a chunk that is not sealed
+  std::vector<WrittenFrame> data;                   // by frame_no, as it was written last
+  std::map<uint64_t, std::vector<uint64_t>> seals;  // frame_lsns by lsn of the SEAL
 };
 
 class LogStory {
@@ -38,8 +39,7 @@ class LogStory {
   std::map<uint64_t, StoryChunk> chunks;  // by chunk_seq
 
  private:
-  static constexpr int kEventsMax = 40;
-  static constexpr int kLargeMax = 2;
+  static constexpr int kEventsMax = 40, kLargeMax = 2;
   static constexpr uint64_t kStages = 3;
 
   void tell_event() {
@@ -49,7 +49,9 @@ class LogStory {
       case 4:
       case 5:
         return seal_some();
-      case 6:  // a PAD is a commit of its own
+      case 6:
+        if (choices_.one_in(2)) return move_some();
+        // A PAD is a commit of its own.
         segments.back().end_group(true);
         segments.back().begin_group(4, std::string(16, '\0'), 1);
         return;
@@ -170,12 +172,42 @@ class LogStory {
     chunk.sealed = true;
     chunk.seal.reason = reason;
     chunk.seal.sealed_us = 1'700'000'000'000'000 + choices_.below(1000);
-    segments.back().put_frame(
+    put_seal(chunk);
+  }
+
+  void put_seal(StoryChunk& chunk) {
+    const WrittenFrame& frame = segments.back().put_frame(
         WrittenFrame{.kind = 3,
                      .chunk_seq = chunk.seq,
                      .frame_no = static_cast<uint32_t>(chunk.seal.frame_lsns.size() + 1),
                      .records = 0,
                      .payload = bytes_of(chunk.seal, kUuid)});
+    chunk.seals[frame.lsn] = chunk.seal.frame_lsns;
+  }
+
+  // A chunk that was sealed in a segment that was left is written again, once: all its frames, or
+  // those of one segment.
+  void move_some() {
+    const uint64_t here = segments.back().header().base_lsn;
+    for (auto& [seq, chunk] : chunks) {
+      if (chunk.seals.size() != 1 || chunk.seals.begin()->first >= here) continue;
+      if (choices_.one_in(2)) continue;
+      begin_group(3, std::string(16, '\0'));
+      const bool all = choices_.one_in(2);
+      const size_t from = segment_of(chunk.data[0].lsn);
+      for (WrittenFrame& frame : chunk.data) {
+        if (!all && segment_of(frame.lsn) != from) continue;
+        frame = segments.back().put_frame(frame);
+        chunk.seal.frame_lsns[frame.frame_no - 1] = frame.lsn;
+      }
+      return put_seal(chunk);
+    }
+  }
+
+  size_t segment_of(uint64_t lsn) const {
+    size_t index = segments.size() - 1;
+    while (segments[index].header().base_lsn > lsn) --index;
+    return index;
   }
 
   std::vector<StoryChunk*> unsealed() {

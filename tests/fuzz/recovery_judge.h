@@ -21,7 +21,8 @@ namespace millrace::testing {
 
 class RecoveryJudge {
  public:
-  explicit RecoveryJudge(Choices& choices) : RecoveryJudge(choices, Choices(choices.take(16))) {}
+  explicit RecoveryJudge(Choices& choices)
+      : RecoveryJudge(Choices(choices.take(16)), Choices(choices.take(20)), choices) {}
 
   const LogFilesByName& files() const { return files_; }
   bool is_damaged() const { return damaged_; }
@@ -53,13 +54,14 @@ class RecoveryJudge {
   }
 
  private:
+  // What is there of a chunk.
   struct Seen {
     bool open = false;
-    bool seal = false;
-    std::set<uint32_t> frames;  // DATA by frame_no
+    std::set<uint64_t> seals;             // lsns
+    std::map<uint32_t, uint64_t> frames;  // the last lsn of each DATA frame_no
   };
 
-  RecoveryJudge(Choices& choices, Choices fault) : story_(choices) {
+  RecoveryJudge(Choices fault, Choices lines, Choices& choices) : story_(choices) {
     const uint64_t hit = fault.below(story_.segments.size());
     const uint64_t reserved = 4096 * fault.below(4);
     const uint64_t what = fault.below(8);  // 0: the position file is lost, 1: a segment's header
@@ -78,7 +80,7 @@ class RecoveryJudge {
       files_[name_of(segment) + ".log"] = segments_.back().file();
     }
     const bool header_lost = what == 1;
-    if (what != 0) put_positions(choices, fault);
+    if (what != 0) put_positions(lines, fault);
     must_tell_ = header_lost;
     judge(header_lost && segments_.size() == 1);
   }
@@ -98,18 +100,18 @@ class RecoveryJudge {
     files_[name_of(segment) + ".idx"] = bytes;
   }
 
-  void put_positions(Choices& choices, Choices& fault) {
+  void put_positions(Choices& lines, Choices& fault) {
     const SegmentHeaderFields& newest = segments_.back().written().header();
     std::string text =
         position_header(LogStory::kUuid, newest.epoch, 0, segments_.front().base_lsn());
     for (const auto& [seq, chunk] : story_.chunks) {
-      const uint64_t outcome = choices.below(8);
+      const uint64_t outcome = lines.below(8);
       if (outcome < 4) continue;
       const bool finished = outcome > 5;
       if (finished && !chunk.sealed) continue;
-      const uint64_t attempts = 1 + choices.below(1000);
+      const uint64_t attempts = 1 + lines.below(1000);
       text += position_line(LogStory::kUuid, finished ? "CSDX"[seq % 4] : 'R', seq, chunk.open.id,
-                            attempts, choices.below(1000));
+                            attempts, lines.below(1000));
       if (fault.one_in(8)) {  // a line that does not hold says nothing
         text[text.size() - 80 + fault.below(80)] ^= 1;
       } else if (finished) {
@@ -124,9 +126,11 @@ class RecoveryJudge {
   void see(const DamagedSegment& there, const WrittenFrame& frame) {
     Seen& seen = seen_[frame.chunk_seq];
     const bool holds = there.payload_holds(frame);
-    if (frame.kind == 1) seen.frames.insert(frame.frame_no);
     if (frame.kind == 2) seen.open = seen.open || holds;
-    if (frame.kind == 3) seen.seal = seen.seal || holds;
+    if (frame.kind == 3 && holds) seen.seals.insert(frame.lsn);
+    if (frame.kind != 1) return;
+    seen.frames[frame.frame_no] = frame.lsn;
+    found_.insert(frame.lsn);
   }
 
   // Zeros alone are as if nothing had been written there.
@@ -153,7 +157,7 @@ class RecoveryJudge {
         const bool valid = segment.holds_but_payloads(group);
         must_tell_ = must_tell_ || !valid;
         for (const WrittenFrame& frame : group.frames) {
-          if (segment.is_deliverable(frame)) deliverable_.insert({frame.chunk_seq, frame.frame_no});
+          if (segment.is_deliverable(frame)) deliverable_.insert(frame.lsn);
           if (valid || segment.holds(frame)) see(segment, frame);
         }
         if (valid && !seed_lost && group.key != std::string(16, '\0')) keys_.insert(group.key);
@@ -164,23 +168,36 @@ class RecoveryJudge {
     }
   }
 
-  // A SEAL lists all frames of its chunk, also those that no start found; without one those count
-  // that are there.
+  // The places of a chunk's frames: those that its last SEAL lists, unless some are bad and an
+  // older SEAL lists none that is; without a SEAL those that are there.
+  std::vector<uint64_t> places_of(const StoryChunk& chunk, const Seen& seen) const {
+    for (auto seal = seen.seals.rbegin(); seal != seen.seals.rend(); ++seal) {
+      const std::vector<uint64_t>& places = chunk.seals.at(*seal);
+      if (std::all_of(places.begin(), places.end(), [&](uint64_t lsn) { return is_whole(lsn); })) {
+        return places;
+      }
+    }
+    if (!seen.seals.empty()) return chunk.seals.at(*seen.seals.rbegin());
+    std::vector<uint64_t> places(seen.frames.rbegin()->first, kNowhere);
+    for (const auto& [frame_no, lsn] : seen.frames) places[frame_no - 1] = lsn;
+    return places;
+  }
+  bool is_whole(uint64_t lsn) const { return found_.contains(lsn) && deliverable_.contains(lsn); }
+
+  // A SEAL lists all frames of its chunk, also those that no start found.
   void expect(const StoryChunk& chunk, const Seen& seen) {
-    if (!seen.seal && seen.frames.empty()) return;
-    const bool nameless = !seen.seal && !seen.open;
+    if (seen.seals.empty() && seen.frames.empty()) return;
+    const bool nameless = seen.seals.empty() && !seen.open;
     Stored stored{.bytes = nameless ? "" : chunk.open.head,
                   .partition_key = nameless ? "" : chunk.open.partition_key,
                   .nameless = nameless,
-                  .resealed = !seen.seal || chunk.seal.reason == 7};
-    const uint64_t last = seen.seal ? chunk.seal.frame_lsns.size() : *seen.frames.rbegin();
-    for (uint32_t frame_no = 1; frame_no <= last; ++frame_no) {
-      const bool found = seen.frames.contains(frame_no);
-      const bool holds = (found || seen.seal) && deliverable_.contains({chunk.seq, frame_no});
-      stored.whole = stored.whole && found && holds;
-      if (!holds) continue;
-      stored.bytes += chunk.data[frame_no - 1].payload;
-      stored.records += chunk.data[frame_no - 1].records;
+                  .resealed = seen.seals.empty() || chunk.seal.reason == 7};
+    const std::vector<uint64_t> places = places_of(chunk, seen);
+    for (size_t i = 0; i < places.size(); ++i) {
+      stored.whole = stored.whole && is_whole(places[i]);
+      if (!deliverable_.contains(places[i])) continue;
+      stored.bytes += chunk.data[i].payload;
+      stored.records += chunk.data[i].records;
     }
     if (!nameless && chunk.open.tail == 1) {
       const Md5Bytes tail = md5(std::string_view(stored.bytes).substr(4));
@@ -203,11 +220,12 @@ class RecoveryJudge {
   LogStory story_;
   std::vector<DamagedSegment> segments_;
   LogFilesByName files_;
-  std::set<uint64_t> finished_;                          // chunk_seqs
-  std::map<uint64_t, uint32_t> failures_;                // by chunk_seq
-  std::map<uint64_t, Seen> seen_;                        // by chunk_seq
-  std::set<std::pair<uint64_t, uint32_t>> deliverable_;  // chunk_seq and frame_no
-  bool damaged_ = false;                                 // in a segment
+  std::set<uint64_t> finished_;            // chunk_seqs
+  std::map<uint64_t, uint32_t> failures_;  // by chunk_seq
+  std::map<uint64_t, Seen> seen_;          // by chunk_seq
+  std::set<uint64_t> found_;               // lsns of DATA frames that a start finds
+  std::set<uint64_t> deliverable_;         // lsns of frames
+  bool damaged_ = false;                   // in a segment
   bool must_tell_ = false;
   StoredById named_;
   std::vector<Stored> nameless_;
