@@ -91,9 +91,9 @@ class Gate {
   }
 
   void step_string(char c) {
-    const bool escape = c == '\\' && quote_ == '"';
-    if (escape && at_ + 1 < text_.size() && static_cast<unsigned char>(text_[at_ + 1]) < 0x80 &&
-        text_[at_ + 1] != '\n') {
+    // Of what an escape may hold, only these two could be taken for something else.
+    const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : ' ';
+    if (c == '\\' && quote_ == '"' && (next == '"' || next == '\\')) {
       ++at_;
     } else if (c == quote_ && in_ == In::kString) {
       in_ = In::kCode;

@@ -63,8 +63,10 @@ TEST(TomlGate, TakesOnlyUtf8) {
   EXPECT_EQ(fault_of("# \xed\xa0\x80"), "1:3 a byte that is not valid UTF-8");
   EXPECT_EQ(fault_of("a = \"\\\xff\""), "1:7 a byte that is not valid UTF-8");
   EXPECT_EQ(fault_of(std::string("a = 1\n\0", 7)), "2:1 a NUL character");
+  EXPECT_EQ(fault_of(std::string("a = \"\\\0\"", 8)), "1:7 a NUL character");
   const std::string control = "a control character; only tabs may stand in a file of TOML";
-  for (const char* text : {"a = \"\x01\"", "a = '\x1b'", "# x \x7f", "a = \x08"}) {
+  for (const char* text :
+       {"a = \"\x01\"", "a = \"\\\x01\"", "a = '\x1b'", "# x \x7f", "a = \x08"}) {
     EXPECT_EQ(fault_of(text).substr(4), control) << text;
   }
   EXPECT_EQ(fault_of("a = 1\t# tab\r\nb = 2\r\n"), "");
