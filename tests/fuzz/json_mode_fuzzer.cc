@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as JSON mode: the splitter says the same whatever the pieces, and a rewritten value
-// means what the JSON library itself reads from the text.
+// Any text as JSON mode: the splitter says the same whatever the pieces, and finds each object and
+// array that the JSON library finds, with the same end; a rewritten value means what the library
+// itself reads from the text.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -18,7 +20,38 @@
 
 namespace {
 
+using millrace::input::JsonSplitter;
 using nlohmann::json;
+using Status = JsonSplitter::Status;
+
+constexpr size_t kLimit = 4096;
+
+size_t depth_of(const json& value) {
+  if (!value.is_structured()) return 0;
+  size_t deepest = 0;
+  for (const json& part : value) deepest = std::max(deepest, depth_of(part));
+  return deepest + 1;
+}
+
+void check_end(std::string_view text, Status status, size_t size) {
+  CHECK((status == Status::kNull) == text.starts_with("null"));
+  std::istringstream stream{std::string(text)};
+  json value;
+  try {
+    if (text[0] == '{' || text[0] == '[') stream >> value;
+  } catch (const json::exception&) {
+    return;
+  }
+  if (!value.is_structured()) return;
+  const auto end =
+      static_cast<size_t>(stream.rdbuf()->pubseekoff(0, std::ios_base::cur, std::ios_base::in));
+  if (depth_of(value) > JsonSplitter::kDepthMax) {
+    CHECK(status == Status::kMalformed || status == Status::kTooLarge);
+  } else {
+    CHECK(status == (end > kLimit ? Status::kTooLarge : Status::kValue));
+    CHECK(status != Status::kValue || size == end);
+  }
+}
 
 // The library knows no integers beyond 64 bits: they are float64 to it.
 void read_decimals(json& value) {
@@ -68,16 +101,15 @@ void check_rewriter(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using millrace::input::JsonSplitter;
-  using Status = JsonSplitter::Status;
   if (size < 2) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
 
-  JsonSplitter whole(4096);
+  JsonSplitter whole(kLimit);
   const Status status = whole.scan(text);
   CHECK(whole.size() <= text.size());
+  check_end(text, status, whole.size());
   if (status != Status::kBlank) {  // of which each piece is one
-    JsonSplitter pieces(4096);
+    JsonSplitter pieces(kLimit);
     Status in_pieces = Status::kNeedMore;
     for (size_t at = 0; at < text.size() && in_pieces == Status::kNeedMore;) {
       at = std::min(text.size(), at + 1 + data[0] % 8);
