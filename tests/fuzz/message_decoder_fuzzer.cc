@@ -46,7 +46,9 @@ void walk(const input::Message& message, const JudgedEntries* judged, std::strin
   input::EntryReader reader(entries, message.shape, kNow);
   input::Entry entry;
   size_t found = 0;
+  const char* behind = entries.data();
   while (reader.next(entry)) {
+    CHECK(entry.begin >= behind && entry.begin <= entry.record);
     CHECK(entry.record >= entries.data() && entry.record < entries.data() + entries.size());
     CHECK(entry.time.nanoseconds < 1'000'000'000);
     seen += std::to_string(entry.time.seconds);
@@ -64,6 +66,11 @@ void walk(const input::Message& message, const JudgedEntries* judged, std::strin
     }
     ++found;
     reader.advance(p);
+    behind = reader.at();
+    const char* q = entry.begin;  // of one value that ends there, if it is whole
+    const bool is_value = message.shape == input::Shape::kEntries &&
+                          token::skip(q, reader.end()) == token::Status::kOk;
+    if (is_value) CHECK(q == behind);
   }
   seen += reader.malformed() ? 'm' : 'w';
   if (judged == nullptr) return;
@@ -119,7 +126,16 @@ void check_step(const Step& step, const JudgedStep& judged) {
   const std::string_view ack = step.decoded.ack_value;
   CHECK(message.tag == judged.tag);
   CHECK((ack.empty() ? "" : repacked(ack)) == judged.chunk);
-  CHECK(message.has_chunk == !ack.empty() && ack.ends_with(message.chunk));
+  CHECK(message.has_chunk == !ack.empty());
+  if (judged.chunk_text) {
+    CHECK(message.chunk == *judged.chunk_text);
+  } else if (!ack.empty()) {
+    // A number goes with its name, so that it is no string's bytes.
+    const std::string_view name = message.chunk.substr(0, message.chunk.size() - ack.size());
+    CHECK(message.chunk.ends_with(ack) && name.ends_with("chunk"));
+  } else {
+    CHECK(message.chunk.empty());
+  }
   CHECK(step.decoded.odd_option == judged.odd_option);
   CHECK(message.has_size_option == judged.size_option.has_value());
   CHECK(message.size_option == judged.size_option.value_or(0));

@@ -6,6 +6,7 @@
 // For tests that compare ours with it. Shares with the product what has judges of its own: the
 // inflater, the splitter and rewriter of JSON mode, and the signatures of other protocols.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <msgpack.hpp>
@@ -54,7 +55,8 @@ struct JudgedStep {
   bool signal = false;  // kDropped: for that reason
   input::Mode mode = input::Mode::kMessage;
   std::string tag;
-  std::string chunk;  // repacked; empty: none
+  std::string chunk;                      // repacked; empty: none
+  std::optional<std::string> chunk_text;  // of a string or bin
   bool odd_option = false;
   std::optional<uint64_t> size_option;
   bool decimals = false;
@@ -126,14 +128,14 @@ class EntriesJudge {
   static std::optional<Time> time_of(const msgpack::object& object) {
     switch (object.type) {
       case msgpack::type::POSITIVE_INTEGER:
-        if (object.via.u64 > INT64_MAX) return std::nullopt;
-        return Time{{static_cast<int64_t>(object.via.u64), 0}};
+        return Time{{static_cast<int64_t>(std::min<uint64_t>(object.via.u64, INT64_MAX)), 0}};
       case msgpack::type::NEGATIVE_INTEGER:
         return Time{{object.via.i64, 0}};
       case msgpack::type::FLOAT32:
       case msgpack::type::FLOAT64: {
         const double value = object.via.f64;
-        if (!(value >= 0 && value <= 1e15)) return std::nullopt;
+        if (!std::isfinite(value) || value < 0) return std::nullopt;
+        if (value >= 0x1p63) return Time{{INT64_MAX, 0}};
         const double whole = std::floor(value);
         return carried(static_cast<uint64_t>(whole),
                        static_cast<uint64_t>(std::llround((value - whole) * 1e9)));
@@ -283,6 +285,8 @@ class ForwardJudge {
         const bool is_none = value.type == msgpack::type::NIL ||
                              (value.type == msgpack::type::BOOLEAN && !value.via.boolean);
         step.chunk = is_id ? repacked(value) : "";
+        step.chunk_text.reset();
+        if (is_id && text) step.chunk_text = std::string(*text);
         step.odd_option = !is_id && !is_none;
       } else if (key == "compressed") {
         compression_ = value.type == msgpack::type::NIL ? "text" : text.value_or("");
