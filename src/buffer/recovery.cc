@@ -196,8 +196,10 @@ Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segmen
     if (!zero) return tl::unexpected(zero.error());
     if (!*zero) last = std::min(at + kBlockBytes, segment.end_lsn);
   }
-  if (last == from) return {};
   const bool unfinished = from > segment.base_lsn;
+  // Its first commit took a block at least.
+  if (!unfinished) last = std::min(std::max(last, from + kBlockBytes), segment.end_lsn);
+  if (last == from) return {};
   cells_.add(unfinished ? Metric::kTornBytes : Metric::kCorruptBytes, last - from);
   auto header = scanner.find_group(from);
   if (!header) return tl::unexpected(header.error());

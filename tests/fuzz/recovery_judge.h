@@ -133,9 +133,10 @@ class RecoveryJudge {
     found_.insert(frame.lsn);
   }
 
-  // Zeros alone are as if nothing had been written there.
+  // Zeros alone are as if nothing had been written there, but for a segment's first commit.
   static bool has_remains(const DamagedSegment& segment, uint64_t lsn) {
-    return lsn < segment.end_lsn() &&
+    if (lsn >= segment.end_lsn()) return false;
+    return lsn == segment.base_lsn() ||
            segment.file().find_first_not_of('\0', segment.written().offset_of(lsn)) !=
                std::string::npos;
   }

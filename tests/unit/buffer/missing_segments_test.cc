@@ -220,6 +220,19 @@ TEST_F(MissingSegmentsTest, ZerosInsteadOfTheNewest) {
   files_.put(path(segments().back()), std::string(bytes, '\0'));
   const std::string lines = start();
   EXPECT_TRUE(tells(lines, "unreadable_bytes=" + std::to_string(bytes))) << lines;
+  EXPECT_GT(harness_.registry.total(Metric::kCorruptBytes), 0U);
+}
+
+// It got its name with its first commit, so there was one.
+TEST_F(MissingSegmentsTest, ZerosBehindTheHeaderOfTheNewest) {
+  live({"a;"});
+  std::string bytes = *io::read_whole(files_, path(segments().back()), kFileBytesMax);
+  std::fill(bytes.begin() + kSegmentHeaderBytes, bytes.end(), '\0');
+  files_.put(path(segments().back()), bytes);
+  const std::string lines = start();
+  EXPECT_TRUE(tells(lines, "nothing in a segment can be read; its frames are lost")) << lines;
+  EXPECT_EQ(harness_.registry.total(Metric::kCorruptBytes), kBlockBytes);
+  EXPECT_EQ(harness_.registry.total(Metric::kTornBytes), 0U);
 }
 
 // One of an earlier life, as a backup may bring it back: it does not know what was removed since.
