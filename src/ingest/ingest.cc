@@ -136,15 +136,8 @@ std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const M
 
 Ingest::Laid Ingest::lay_out(Request& request, const Message& message, input::EntryReader& reader,
                              uint64_t& stored) {
-  if (request.lane == nullptr) return append_unmatched(message, reader, stored);
-  if (message.tag.size() <= kTagBytesMax) return append_matched(request, message, reader, stored);
-  input::Entry entry;
-  while (reader.next(entry) && reader.skip_record()) ++stored;
-  if (reader.malformed()) return Laid::kMalformed;
-  put_raw(request, message, message.entries, buffer::DeadReason::kExpansion);
-  log::warn("ingest", "a message has a tag of more than 64 KiB; it goes to dead/ as it came",
-            {{"peer", message.peer}, {"bytes", message.entries.size()}});
-  return Laid::kWhole;
+  return request.lane == nullptr ? append_unmatched(message, reader, stored)
+                                 : append_matched(request, message, reader, stored);
 }
 
 Ingest::Laid Ingest::append_matched(Request& request, const Message& message,

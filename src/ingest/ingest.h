@@ -83,8 +83,6 @@ class Ingest {
   void room_came();
 
  private:
-  /// Each event repeats its tag, each byte of it up to six times; no agent makes such tags.
-  static constexpr size_t kTagBytesMax = 64 << 10;
   /// Of a group, and one record more; above, the message is stored in parts.
   static constexpr uint64_t kRequestEncodedBytesMax = 64ULL << 20;
 
@@ -144,6 +142,7 @@ class Ingest {
                buffer::DeadReason reason);
 
   static bool is_in_parts(const input::Message& message);
+  input::Verdict keep_whole(Request request, const input::Message& message, uint64_t entries);
   input::Verdict store_in_parts(const Request& request, const input::Message& message);
   std::optional<input::Verdict> begin_parts(const Request& request, const input::Message& message);
   input::Verdict end_parts(const input::Message& message, input::Verdict verdict);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "ingest/ingest.h"
 
 namespace millrace::ingest {
@@ -23,10 +24,22 @@ constexpr uint64_t kShrink = 4;
 // Of each event, beside its record: time, quotes, names, the frame of its record.
 constexpr uint64_t kEventCost = 64;
 constexpr uint64_t kEstimateMore = 4096;
+// Each event repeats its tag, each byte of it up to six times; no agent makes such tags.
+constexpr size_t kTagBytesMax = 64 << 10;
+// What a message may cost in all. Its events may be as small as they come with a usual tag; with a
+// long one, a few kilobytes of gzip would fill the disk.
+constexpr uint64_t kGrowthAlways = 2ULL << 30;
+constexpr uint64_t kGrowthPerByte = 8;
 
 // JSON is rarely more than twice its MessagePack.
 uint64_t cost_of(uint64_t entry_bytes, std::string_view tag) {
   return 2 * entry_bytes + tag.size() + kEventCost;
+}
+
+bool grows_too_much(const Message& message, uint64_t entries) {
+  return message.tag.size() > kTagBytesMax ||
+         entries * cost_of(0, message.tag) >
+             kGrowthAlways + kGrowthPerByte * message.entries.size();
 }
 
 void leave_parts(ConnectionNote& note) {
@@ -39,8 +52,8 @@ void leave_parts(ConnectionNote& note) {
 uint64_t Ingest::estimate_of(uint64_t entries_bytes) { return 2 * entries_bytes + kEstimateMore; }
 
 bool Ingest::is_in_parts(const Message& message) {
-  return message.note->part_cost_max > 0 ||
-         (message.entries.size() > kWholeBytesMax && message.tag.size() <= kTagBytesMax);
+  return message.note->part_cost_max > 0 || message.entries.size() > kWholeBytesMax ||
+         message.tag.size() > kTagBytesMax;
 }
 
 // The next entries of the message, one at least, up to the cost that its parts may have now. It
@@ -67,11 +80,31 @@ Ingest::Part Ingest::next_part(const Message& message) const {
 std::optional<Verdict> Ingest::begin_parts(const Request& request, const Message& message) {
   if (const auto verdict = repeated(request, message)) return verdict;
   input::EntryReader reader = reader_of(message);
+  uint64_t entries = 0;
   input::Entry entry;
-  while (reader.next(entry) && reader.skip_record()) continue;
+  while (reader.next(entry) && reader.skip_record()) ++entries;
   if (reader.malformed()) return Verdict::kMalformed;
+  if (request.lane != nullptr && grows_too_much(message, entries)) {
+    return keep_whole(request, message, entries);
+  }
   message.note->part_cost_max = kPartCostMax;
   return std::nullopt;
+}
+
+Verdict Ingest::keep_whole(Request request, const Message& message, uint64_t entries) {
+  request.estimate = message.tag.size() + message.entries.size() + kEstimateMore;
+  if (const auto verdict = enter(request, message)) return *verdict;
+  begin(request);
+  put_raw(request, message, message.entries, buffer::DeadReason::kExpansion);
+  if (const auto full = take_back_if_full(request, message)) return *full;
+  parts_.cells.add(metrics::Metric::kReceivedEntries, entries);
+  end(request);
+  log::warn("ingest", "a message would grow too much as JSON; it goes to dead/ as it came",
+            {{"peer", message.peer},
+             {"tag_bytes", message.tag.size()},
+             {"bytes", message.entries.size()},
+             {"entries", entries}});
+  return Verdict::kTaken;
 }
 
 // As many parts as there is room for now; kInParts and kNotNow: goes on when it is offered again.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "io/lossy.h"
+#include "tests/support/bytes.h"
 #include "tests/support/ingest_harness.h"
 
 namespace millrace::ingest {
@@ -54,18 +55,8 @@ Entries too_deep(size_t bytes) {
 
 // [time, a map of so many integers], all different.
 std::string many_keys(uint32_t count) {
-  std::string out("\x92\x05\xdf", 3);
-  const auto put = [&out](uint32_t number) {
-    char bytes[4];
-    store_be<uint32_t>(bytes, number);
-    out.append(bytes, sizeof bytes);
-  };
-  put(count);
-  for (uint32_t n = 0; n < count; ++n) {
-    out += '\xce';
-    put(n);
-    out += '\x01';
-  }
+  std::string out = std::string("\x92\x05\xdf", 3) + test::be32(count);
+  for (uint32_t n = 0; n < count; ++n) out += '\xce' + test::be32(n) + '\x01';
   return out;
 }
 
@@ -173,6 +164,31 @@ TEST_F(Parts, ALastPartOfWhichNothingIsStoredWaitsForThoseBefore) {
   EXPECT_EQ(receive(), Verdict::kDone);
   EXPECT_EQ(records(), good.count);
   EXPECT_EQ(harness.registry.total(Metric::kDiscardedTooDeep), bad.count) << "each of them once";
+}
+
+// 0.6 MiB would be 2.4 GiB.
+TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
+  config::Match match = local_match();
+  match.format.inject = true;
+  io::LossyFileSystem files;
+  testing::IngestHarness harness(files, "/root", match);
+  ASSERT_TRUE(harness.start());
+  std::string entries;
+  for (int n = 0; n < 40'000; ++n) entries += testing::packed_entry(1'700'000'000, 0, {});
+  const std::string tag = "app." + std::string(60'000, 't');
+  ConnectionNote note;
+  const auto receive = [&] {
+    return harness.receive(tag, entries, kFluentdId, "192.0.2.1", &note);
+  };
+  for (int times = 0; times < 10 && receive() != Verdict::kTaken; ++times) harness.commit();
+  harness.commit();
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kStoredRecords), 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kReceivedEntries), 40'000U);
+  const auto letters = harness.dead("local");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].first, "\x92" + testing::packed_string(tag) + test::bin32(entries));
+  EXPECT_EQ(receive(), Verdict::kDone);
 }
 
 TEST_F(Parts, NothingIsKeptOfOneThatIsMalformedAtItsEnd) {
