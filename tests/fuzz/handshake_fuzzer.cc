@@ -97,8 +97,8 @@ void check_step(const input::Handshake::Step& step, const JudgedHandshake& judge
   CHECK(step.kind == judged.kind && step.size == judged.size);
   CHECK(step.hostname == judged.hostname);
   if (step.kind == Kind::kRefused) CHECK(step.reason == judged.reason);
-  CHECK(step.pong.empty() == judged.pong.is_null() && step.pong.size() < 512);
-  if (!step.pong.empty()) CHECK(json::from_msgpack(step.pong) == judged.pong);
+  CHECK(step.pong.empty() == judged.pong.empty() && step.pong.size() < 512);
+  if (!step.pong.empty()) CHECK(json::from_msgpack(step.pong).dump() == judged.pong);
 }
 
 // The verdict, which is the judge's.

@@ -175,7 +175,7 @@ class Written {
 
   std::string take_text() {
     const size_t size = take() % 64;
-    const std::string text(bytes_.substr(0, size));
+    std::string text(bytes_.substr(0, size));
     bytes_.remove_prefix(text.size());
     return text;
   }

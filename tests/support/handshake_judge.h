@@ -76,7 +76,7 @@ struct JudgedHandshake {
   input::CloseReason reason = input::CloseReason::kInvalidPing;
   bool or_need_more = false;
   size_t size = 0;
-  nlohmann::json pong;  // null: none
+  std::string pong;  // as JSON; empty: none
   std::string hostname;
 };
 
@@ -120,7 +120,7 @@ struct HandshakeJudge {
     out.or_need_more = frame.either && room;
     if (frame.status == Status::kNeedMore && room) {
       out.kind = Kind::kNeedMore;
-      out.pong = nullptr;
+      out.pong.clear();
     }
     if (frame.status != Status::kFrame) return out;
     out.size = frame.size;
@@ -132,7 +132,7 @@ struct HandshakeJudge {
  private:
   static void refuse(JudgedHandshake& out, input::CloseReason reason, const std::string& text) {
     out.reason = reason;
-    out.pong = {"PONG", false, text, "", ""};
+    out.pong = nlohmann::json{"PONG", false, text, "", ""}.dump();
   }
 
   // In the order of Fluentd's checks.
@@ -151,7 +151,7 @@ struct HandshakeJudge {
       return refuse(out, CloseReason::kUserMismatch, "username/password mismatch");
     }
     out.kind = JudgedHandshake::Kind::kEstablished;
-    out.pong = {"PONG", true, "", hostname, key_digest(client.salt, hostname)};
+    out.pong = nlohmann::json{"PONG", true, "", hostname, key_digest(client.salt, hostname)}.dump();
   }
 };
 

@@ -63,7 +63,7 @@ inline std::string time_text(EventTime time) {
 
 inline std::string ruby_float(double value) {
   char room[kNumberRoomBytes];
-  const std::string text(room, put_ruby_float(room, value));
+  std::string text(room, put_ruby_float(room, value));
   if (std::isfinite(value)) CHECK(std::strtod(text.c_str(), nullptr) == value);
   return text;
 }

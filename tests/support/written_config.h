@@ -53,7 +53,7 @@ class WrittenConfig {
 
   std::string take_bytes() {
     const size_t size = take() % 64;
-    const std::string out(bytes_.substr(0, size));
+    std::string out(bytes_.substr(0, size));
     bytes_.remove_prefix(out.size());
     return out;
   }
