@@ -8,6 +8,7 @@
 // all connections of a loop, so a step's views end with the next step of any of them.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "input/forward/close_reason.h"
