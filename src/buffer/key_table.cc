@@ -102,6 +102,12 @@ void KeyTable::found(const RequestKey& key, LogBits logs, uint64_t now_ms) {
 void KeyTable::ended(const RequestKey& key) {
   const std::lock_guard lock(mutex_);
   Entry* known = find(key);
+  if (known != nullptr && known->pending == 0) forget(*known);
+}
+
+void KeyTable::renew(const RequestKey& key) {
+  const std::lock_guard lock(mutex_);
+  Entry* known = find(key);
   if (known == nullptr) return;
   if (known->pending == 0) return forget(*known);
   known->durable = 0;

@@ -53,9 +53,11 @@ class KeyTable {
   void failed(const RequestKey& key, LogBits logs);
   /// Found in a group of `logs` at start.
   void found(const RequestKey& key, LogBits logs, uint64_t now_ms);
-  /// The client has gone on to its next message: equal content is new from now on, and is stored
-  /// also while this one is on its way.
+  /// The client has sent its next message after the ack: equal content is new from now on. Nothing
+  /// happens while it is pending: that ack nobody has read, and the message may be sent again.
   void ended(const RequestKey& key);
+  /// Equal content is new from now on, and is stored also while this one is on its way.
+  void renew(const RequestKey& key);
 
   struct Status {
     size_t entries = 0;
@@ -69,7 +71,7 @@ class KeyTable {
     RequestKey key;
     LogBits pending = 0;
     LogBits durable = 0;
-    uint32_t owners = 0;  // that store it now: more than one after ended()
+    uint32_t owners = 0;  // that store it now: more than one after renew()
     bool ended = false;   // while pending: who claims it next owns it
   };
   /// The first entry that was added at `ms` or later is at `place`.

@@ -162,7 +162,7 @@ class Ingest {
   void end(const Request& request);
   void give_up(const Request& request, const input::Message& message);
   std::optional<buffer::RequestKey> key_of(const input::Message& message) const;
-  void end_previous(const input::Message& message) const;
+  void end_previous(const Request& request, const input::Message& message) const;
   static void note_key(const input::Message& message, const buffer::RequestKey& key);
   std::optional<input::Verdict> claim(const Request& request);
 

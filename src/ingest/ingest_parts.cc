@@ -107,7 +107,7 @@ Verdict Ingest::keep_whole(Request request, const Message& message, uint64_t ent
   return Verdict::kTaken;
 }
 
-// As many parts as there is room for now; kInParts and kNotNow: goes on when it is offered again.
+// Stores as many parts as find room. After kInParts and kNotNow the next offer stores the rest.
 Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
   ConnectionNote& note = *message.note;
   if (note.part_cost_max == 0) {
@@ -147,7 +147,7 @@ Verdict Ingest::end_parts(const Message& message, Verdict verdict) {
   }
   // The message's own key is enough from now on; for how long, its client's kind decides.
   if (!buffer::is_fluentd_chunk_id(message.chunk)) {
-    for (const buffer::RequestKey& key : note.part_keys) parts_.shared.keys.ended(key);
+    for (const buffer::RequestKey& key : note.part_keys) parts_.shared.keys.renew(key);
   }
   leave_parts(note);
   return verdict;

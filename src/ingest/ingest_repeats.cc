@@ -14,7 +14,7 @@ using metrics::Metric;
 
 // What is stored needs no room, so that is asked first.
 std::optional<Verdict> Ingest::repeated(const Request& request, const Message& message) {
-  end_previous(message);
+  end_previous(request, message);
   const KeyTable& keys = parts_.shared.keys;
   if (!request.key || !keys.on()) return std::nullopt;
   if (!keys.is_durable(*request.key, request.log.settings().key_bit)) return std::nullopt;
@@ -76,11 +76,16 @@ std::optional<buffer::RequestKey> Ingest::key_of(const Message& message) const {
 }
 
 // An id that is not Fluentd's own may be made from the content alone. Its client goes on to the
-// next message when it has read the ack: the same content is new data from then on.
-void Ingest::end_previous(const Message& message) const {
+// next message when it has read the ack: the same content is new data from then on. One that sends
+// the same content without waiting for the ack sends new data, too.
+void Ingest::end_previous(const Request& request, const Message& message) const {
   if (!message.note->key_used) return;
   message.note->key_used = false;
-  parts_.shared.keys.ended(message.note->key);
+  if (request.key == message.note->key) {
+    parts_.shared.keys.renew(message.note->key);
+  } else {
+    parts_.shared.keys.ended(message.note->key);
+  }
 }
 
 void Ingest::note_key(const Message& message, const buffer::RequestKey& key) {

@@ -101,10 +101,10 @@ TEST(KeyTable, AnEndedKeyIsNew) {
   EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
 }
 
-TEST(KeyTable, AKeyThatEndsWhileItIsPendingIsNewOnceAndDurableWithTheLast) {
+TEST(KeyTable, AKeyThatIsRenewedWhileItIsPendingIsNewOnceAndDurableWithTheLast) {
   KeyTable table(kHourMs);
   claim(table, key(1));
-  table.ended(key(1));
+  table.renew(key(1));
   EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
   std::string told;
   const auto waiter = [&](bool durable) { told += durable ? 'y' : 'n'; };
@@ -117,10 +117,10 @@ TEST(KeyTable, AKeyThatEndsWhileItIsPendingIsNewOnceAndDurableWithTheLast) {
   EXPECT_EQ(told, "y");
 }
 
-TEST(KeyTable, AKeyThatEndedWhileItWasPendingIsForgottenWhenItIsStored) {
+TEST(KeyTable, AKeyThatWasRenewedWhileItWasPendingIsForgottenWhenItIsStored) {
   KeyTable table(kHourMs);
   claim(table, key(1));
-  table.ended(key(1));
+  table.renew(key(1));
   table.durable(key(1), 1);
   EXPECT_FALSE(table.is_durable(key(1), 1));
   EXPECT_EQ(table.status(0).entries, 0U);

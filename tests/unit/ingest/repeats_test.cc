@@ -99,6 +99,18 @@ TEST_F(Repeats, EqualMessagesThatAreUnderWayOnOneConnectionAreAllStored) {
   EXPECT_EQ(harness.receive("app.a", event, kOtherId), Verdict::kDone) << "the ack was lost";
 }
 
+// Its acks may be lost with the connection: nobody has read them.
+TEST_F(Repeats, DifferentMessagesThatWereUnderWayOnOneConnectionAreKnown) {
+  ConnectionNote note;
+  const std::string other = one_event("b");
+  harness.receive("app.a", event, kOtherId, "192.0.2.1", &note);
+  harness.receive("app.a", other, kOtherId, "192.0.2.1", &note);
+  harness.commit();
+  EXPECT_EQ(harness.receive("app.a", event, kOtherId), Verdict::kDone);
+  EXPECT_EQ(harness.receive("app.a", other, kOtherId), Verdict::kDone);
+  EXPECT_EQ(records(), 2U);
+}
+
 TEST_F(Repeats, FluentdsIdsDoNotEnd) {
   ConnectionNote note;
   harness.receive("app.a", event, kFluentdId, "192.0.2.1", &note);
