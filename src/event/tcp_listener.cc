@@ -129,7 +129,17 @@ void TcpListener::accept_one(int status) {
     return;
   }
   stream->prepare();
-  on_accept_(std::move(stream));
+  hand_over(std::move(stream));
+}
+
+// Who reset its connection before it was accepted has no name any more and reads no answer; what it
+// sends again on another connection has to be known by the name that it has there.
+void TcpListener::hand_over(std::unique_ptr<TcpStream> stream) {
+  if (stream->knows_peer()) {
+    on_accept_(std::move(stream));
+  } else {
+    log::debug("event", "a connection was reset before it was accepted", {{"port", port_}});
+  }
 }
 
 void TcpListener::close() {
@@ -141,7 +151,7 @@ void TcpListener::close() {
       if (waiting < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
       if (waiting < 0) break;
       std::unique_ptr<TcpStream> stream = TcpStream::from_fd(loop_, waiting);
-      if (stream != nullptr) on_accept_(std::move(stream));
+      if (stream != nullptr) hand_over(std::move(stream));
     }
   }
   handle_.reset();

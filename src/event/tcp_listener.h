@@ -48,6 +48,7 @@ class TcpListener {
   TcpListener(Loop& loop, AcceptCallback on_accept);
   Result<> listen(int fd, const ListenOptions& options);
   void accept_one(int status);
+  void hand_over(std::unique_ptr<TcpStream> stream);
 
   Loop& loop_;
   AcceptCallback on_accept_;

@@ -89,6 +89,7 @@ void TcpStream::prepare() {
   socklen_t size = sizeof address;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
     peer_address_ = text_of(address);
+    knows_peer_ = true;
   }
 }
 

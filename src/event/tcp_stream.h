@@ -55,8 +55,9 @@ class TcpStream {
   ~TcpStream();
 
   void set_owner(StreamOwner* owner) { owner_ = owner; }
-  /// The peer's address as text, an IPv4 one without "::ffff:"; "unknown" if it has gone already.
+  /// The peer's address as text, an IPv4 one without "::ffff:"; "unknown" if it had gone already.
   const std::string& peer_address() const { return peer_address_; }
+  bool knows_peer() const { return knows_peer_; }
 
   void start_reading();
   void stop_reading();
@@ -84,6 +85,7 @@ class TcpStream {
   StreamOwner* owner_ = nullptr;
   HandlePtr<uv_tcp_s> handle_;
   std::string peer_address_ = "unknown";
+  bool knows_peer_ = false;
   std::unique_ptr<Timer> drain_timer_;  // while finishing
   uint64_t drained_bytes_ = 0;
   bool reading_ = false;

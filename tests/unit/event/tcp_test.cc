@@ -208,6 +208,24 @@ TEST(Tcp, ClosingTheListenerHandsOverWhoWaits) {
   EXPECT_FALSE(TcpClient(server.port_).connected());
 }
 
+// What it sent is not read: nobody could tell later whose it was.
+TEST(Tcp, WhoResetBeforeItIsAcceptedIsNotHandedOver) {
+  EchoServer server;
+  {
+    TcpClient client(server.port_);
+    ASSERT_TRUE(client.send("x"));
+    const linger reset{1, 0};
+    ASSERT_EQ(setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+  }
+  TcpClient next(server.port_);
+  server.start();
+  ASSERT_TRUE(next.send("y"));
+  EXPECT_EQ(next.receive(), "y");
+  EXPECT_EQ(server.accepted_, 1);
+  server.stop();
+  EXPECT_EQ(server.peers_, std::vector<std::string>{"127.0.0.1"});
+}
+
 TEST(Tcp, AResetPeerIsBroken) {
   EchoServer server;
   server.start();
