@@ -138,18 +138,17 @@ Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
   }
 }
 
-// A last part that held nothing to store waits for those before it.
+// A last part that held nothing to store waits for those before it. The keys of the parts are kept
+// with the message's own: until its client goes on to the next.
 Verdict Ingest::end_parts(const Message& message, Verdict verdict) {
   ConnectionNote& note = *message.note;
   if (verdict == Verdict::kDone && note.request != 0 && !pending_.is_complete(note.request)) {
     blocked_ = true;
     return Verdict::kInParts;
   }
-  // The message's own key is enough from now on; for how long, its client's kind decides.
-  if (!buffer::is_fluentd_chunk_id(message.chunk)) {
-    for (const buffer::RequestKey& key : note.part_keys) parts_.shared.keys.renew(key);
-  }
+  std::vector<buffer::RequestKey> part_keys = std::move(note.part_keys);
   leave_parts(note);
+  if (!buffer::is_fluentd_chunk_id(message.chunk)) note.part_keys = std::move(part_keys);
   return verdict;
 }
 

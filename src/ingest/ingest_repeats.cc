@@ -2,6 +2,8 @@
 // How a message gets into a log, or not because it is there already: what Ingest asks the key
 // table.
 
+#include <utility>
+
 #include "base/check.h"
 #include "ingest/ingest.h"
 
@@ -79,12 +81,13 @@ std::optional<buffer::RequestKey> Ingest::key_of(const Message& message) const {
 // next message when it has read the ack: the same content is new data from then on. One that sends
 // the same content without waiting for the ack sends new data, too.
 void Ingest::end_previous(const Request& request, const Message& message) const {
-  if (!message.note->key_used) return;
-  message.note->key_used = false;
-  if (request.key == message.note->key) {
-    parts_.shared.keys.renew(message.note->key);
-  } else {
-    parts_.shared.keys.ended(message.note->key);
+  input::ConnectionNote& note = *message.note;
+  if (note.part_cost_max > 0) return;  // the message is not the next one but under way itself
+  std::vector<buffer::RequestKey> keys = std::exchange(note.part_keys, {});
+  const bool equal = note.key_used && request.key == note.key;
+  if (std::exchange(note.key_used, false)) keys.push_back(note.key);
+  for (const buffer::RequestKey& key : keys) {
+    equal ? parts_.shared.keys.renew(key) : parts_.shared.keys.ended(key);
   }
 }
 

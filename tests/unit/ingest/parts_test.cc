@@ -166,6 +166,22 @@ TEST_F(Parts, ALastPartOfWhichNothingIsStoredWaitsForThoseBefore) {
   EXPECT_EQ(harness.registry.total(Metric::kDiscardedTooDeep), bad.count) << "each of them once";
 }
 
+// An id that may be made from the content is known as long as its client has not gone on.
+TEST_F(Parts, SentAgainItIsKnownThoughItsLastPartHeldNothing) {
+  const Entries good = entries_of(20 * kMiB);
+  const std::string bytes = good.bytes + too_deep(20 * kMiB).bytes;
+  EXPECT_EQ(offer(bytes, kOtherId, note), Verdict::kDone);
+  for (int times = 0; times < 3; ++times) {
+    ConnectionNote another;
+    EXPECT_EQ(offer(bytes, kOtherId, another), Verdict::kDone);
+  }
+  EXPECT_EQ(records(), good.count);
+  // Its client goes on to the next message, so the same content is new.
+  EXPECT_EQ(offer(entries_of(1).bytes, kOtherId, note), Verdict::kTaken);
+  EXPECT_EQ(offer(bytes, kOtherId, note), Verdict::kDone);
+  EXPECT_EQ(records(), 2 * good.count + 1);
+}
+
 // 0.6 MiB would be 2.4 GiB.
 TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
   config::Match match = local_match();
