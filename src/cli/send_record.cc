@@ -37,7 +37,11 @@ class RecordWriter final : public nlohmann::json_sax<Json> {
   bool number_unsigned(number_unsigned_t v) override {
     return value([&] { packer_.pack_uint64(v); });
   }
-  bool number_float(number_float_t v, const string_t&) override {
+  bool number_float(number_float_t v, const string_t& text) override {
+    if (text.find_first_of(".eE") == std::string::npos) {
+      fault_ = "an integer beyond 64 bits: " + text.substr(0, kFaultBytesMax);
+      return false;
+    }
     return value([&] { packer_.pack_double(v); });
   }
   bool string(string_t& v) override {
@@ -71,6 +75,7 @@ class RecordWriter final : public nlohmann::json_sax<Json> {
  private:
   static constexpr char kMap32 = '\xdf';
   static constexpr char kArray32 = '\xdd';
+  static constexpr size_t kFaultBytesMax = 60;
 
   struct Container {
     size_t count_at;
@@ -126,6 +131,11 @@ class RecordWriter final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<> append_record(std::string_view line, std::string& out) {
+  // The library takes one for the end of the text.
+  if (const size_t nul = line.find('\0'); nul != std::string_view::npos) {
+    return fail(ErrorKind::kInvalid,
+                "not JSON: column " + std::to_string(nul + 1) + ": a NUL byte");
+  }
   const size_t before = out.size();
   RecordWriter writer(out);
   if (Json::sax_parse(line.begin(), line.end(), &writer)) return {};

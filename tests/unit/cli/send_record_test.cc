@@ -44,6 +44,10 @@ TEST(SendRecord, RefusesWhatIsNoObject) {
     EXPECT_THAT(record(line), testing::StartsWith("error: not ")) << line;
   }
   EXPECT_THAT(record("{\"a\":}"), testing::StartsWith("error: not JSON: column 6: "));
+  EXPECT_EQ(record(std::string("{\"a\":1}\0{\"b\":2}", 15)),
+            "error: not JSON: column 8: a NUL byte");
+  EXPECT_EQ(record(R"({"a":18446744073709551616})"),
+            "error: an integer beyond 64 bits: 18446744073709551616");
   std::string deep;
   for (int i = 0; i < 101; ++i) deep += "{\"a\":";
   EXPECT_EQ(record(deep), "error: nested deeper than 100 levels");
