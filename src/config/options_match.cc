@@ -88,8 +88,8 @@ constexpr Option kMatch[] = {
      .default_text = "1m",
      .min = 64 << 10,
      .max = 10 << 20,
-     .help = "The largest Kinesis record, partition key included. More than 1m needs a stream that "
-             "allows it (MaxRecordSizeInKiB).",
+     .help = "The largest Kinesis record, partition key included; 200 bytes of it are kept free. "
+             "More than 1m needs a stream that allows it (MaxRecordSizeInKiB).",
      .set = set_member<Match, &Match::format, &Format::record_limit>},
 };
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMatchesMax =
     63;  // a bit each in the table of request keys, one more for the unmatched
+constexpr uint64_t kKeptFree = 200;       // of a record, as Fluentd's plugin does, whatever the key
 constexpr uint64_t kRandomKeyBytes = 36;  // a chunk's id as 8-4-4-4-12 hex
 constexpr std::string_view kSocketName = "/control.sock";
 
@@ -203,7 +204,8 @@ class Validator {
     const Format& format = match.format;
     const uint64_t key_bytes =
         format.fixed_partition_key.empty() ? kRandomKeyBytes : format.fixed_partition_key.size();
-    const uint64_t room = format.record_limit - record_overhead(key_bytes, format.kpl_compat);
+    const uint64_t overhead = record_overhead(key_bytes, format.kpl_compat);
+    const uint64_t room = format.record_limit - std::max(overhead, kKeptFree);
     const uint64_t chunk = match.buffer.chunk_limit_size;
     const Place& place = origin.has("buffer.chunk_limit_size")
                              ? origin.of("buffer.chunk_limit_size")
@@ -214,7 +216,7 @@ class Validator {
                                 "are left of record_limit ({})",
                                 chunk, room, size_text(format.record_limit)),
                     "a smaller chunk_limit_size, or a larger record_limit if the stream allows it");
-    } else if (chunk > format.record_limit / 3) {
+    } else if (chunk > (format.record_limit - kKeptFree) / 3) {
       report_.warning(place,
                       fmt::format("chunk_limit_size ({}) is more than a third of record_limit ({})",
                                   size_text(chunk), size_text(format.record_limit)),

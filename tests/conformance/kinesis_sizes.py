@@ -4,13 +4,14 @@ import cases
 import foreign_kpl
 import vectors
 from kcl_rule import kept_by_kcl
-from kinesis_case import (UUID_BYTES, KinesisCase, event_json, fragment_bytes, payload_for,
+from kinesis_case import (KinesisCase, event_json, fragment_bytes, payload_for,
                           record_bytes, sized_event)
 from kinesis_stream import Stream
 from kpl_reader import read_aggregate, read_own_aggregate
 from millrace import KEY_ID, SECRET, kinesis_match, run_command
 
 RECORD_LIMIT = 1 << 20
+FULL_KEY = "k" * 89
 LONG_KEY = "\U0001f600" * 256  # 1024 bytes
 KEYS = {b"AWS_ACCESS_KEY_ID": KEY_ID, b"AWS_SECRET_ACCESS_KEY": SECRET}
 
@@ -40,25 +41,20 @@ class Options(KinesisCase):
         return done.returncode, (done.stdout + done.stderr).decode()
 
     def kinesis_case_16(self):
-        """chunk_limit_size, which was buffer_chunk_limit. Fluentd's plugin keeps 200 bytes of a
-        record free whatever the key, hence its 349458 (no warning), 349459, 1048376 (warning) and
-        1048377 (error). Here the key's real size counts: a warning above a third of record_limit
-        (349525), an error above what fits beside the key (94 bytes for a random one)."""
-        most = room(UUID_BYTES)
-        self.assertEqual(most, 1048482)
-        told = {349458: None, 349459: None, 349525: None, 349526: "warning",
-                1048376: "warning", 1048377: "warning", most: "warning", most + 1: "error"}
+        """chunk_limit_size, which was buffer_chunk_limit: of what a record holds 200 bytes are kept
+        free, or what a longer key takes with its overhead."""
+        told = {349458: None, 349459: "warning", 1048376: "warning", 1048377: "error"}
         for size, word in told.items():
             with self.subTest(size):
                 self.assert_told(word, buffer={"chunk_limit_size": size})
         # A stream with larger records: the same with record_limit.
         larger = {"record_limit": "2m"}
-        self.assert_told(None, buffer={"chunk_limit_size": (2 << 20) // 3}, **larger)
-        self.assert_told("warning", buffer={"chunk_limit_size": most + 1}, **larger)
-        self.assert_told(None, buffer={"chunk_limit_size": 349526}, **larger)
-        self.assert_told("warning", buffer={"chunk_limit_size": (2 << 20) // 3 + 1}, **larger)
-        self.assert_told("warning", buffer={"chunk_limit_size": (2 << 20) - 94}, **larger)
-        self.assert_told("error", buffer={"chunk_limit_size": (2 << 20) - 93}, **larger)
+        third = ((2 << 20) - 200) // 3
+        self.assert_told(None, buffer={"chunk_limit_size": third}, **larger)
+        self.assert_told("warning", buffer={"chunk_limit_size": third + 1}, **larger)
+        self.assert_told("warning", buffer={"chunk_limit_size": 1048377}, **larger)
+        self.assert_told("warning", buffer={"chunk_limit_size": (2 << 20) - 200}, **larger)
+        self.assert_told("error", buffer={"chunk_limit_size": (2 << 20) - 199}, **larger)
         # The key counts with its own size, here once in the table and once beside the data.
         long_key = {"fixed_partition_key": LONG_KEY}
         most = room(len(LONG_KEY.encode()))
@@ -83,24 +79,26 @@ class Options(KinesisCase):
 
 
 class Limits(KinesisCase):
-    def start_full(self, key_bytes, **options):
-        self.start(buffer={"chunk_limit_size": room(key_bytes)}, **options, inject=False)
+    def start_full(self, key, name="millrace"):
+        """With the largest chunk that is allowed; a key of 89 bytes takes what is kept free."""
+        self.start(buffer={"chunk_limit_size": room(len(key.encode()))}, inject=False,
+                   fixed_partition_key=key, name=name)
 
     def kinesis_case_17(self):
         """A chunk that makes exactly 1 MiB with its key is sent and taken."""
-        self.start_full(UUID_BYTES)
-        self.send(*events_of(room(UUID_BYTES)))
+        self.start_full(FULL_KEY)
+        self.send(*events_of(room(len(FULL_KEY))))
         record = self.only_record()
         self.assertEqual(self.requests()[0].size, RECORD_LIMIT)
-        self.assertEqual(len(record.data) + UUID_BYTES, RECORD_LIMIT)
+        self.assertEqual(len(record.data) + len(FULL_KEY), RECORD_LIMIT)
 
     def kinesis_case_18(self):
         """One byte more is never built: the last event opens the next chunk."""
-        records = events_of(room(UUID_BYTES))
+        records = events_of(room(len(FULL_KEY)))
         records[-1] = {"d": records[-1]["d"] + "x"}
         for one_message in (True, False):
             with self.subTest(one_message=one_message):
-                self.start_full(UUID_BYTES, name=f"millrace{one_message}")
+                self.start_full(FULL_KEY, name=f"millrace{one_message}")
                 self.send(*records, one_message=one_message)
                 counts = [len(read_own_aggregate(record.data, record.key))
                           for record in self.delivered()]
@@ -111,7 +109,7 @@ class Limits(KinesisCase):
     def kinesis_case_19(self):
         """A key of 256 four-byte characters and the largest chunk that is allowed beside it."""
         size = room(len(LONG_KEY.encode()))
-        self.start_full(1024, fixed_partition_key=LONG_KEY)
+        self.start_full(LONG_KEY)
         self.send(*events_of(size))
         self.assertEqual(self.only_record().key, LONG_KEY)
         self.assertEqual(self.requests()[0].size, RECORD_LIMIT)

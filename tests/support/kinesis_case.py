@@ -11,7 +11,6 @@ from waiting import until
 SECONDS = 1700000000
 TAG = "test"
 SHARDS = 2
-UUID_BYTES = 36  # a random partition key
 
 
 def varint_bytes(value):

@@ -26,14 +26,22 @@ TEST(Validate, CountsWhatARecordHoldsBesideTheBody) {
 
 TEST(Validate, AChunkFitsIntoARecord) {
   const std::string head = kSource + match("**", "record_limit = \"64k\"\n");
-  config_of(head + "[match.buffer]\nchunk_limit_size = 65442\n");
+  config_of(head + "[match.buffer]\nchunk_limit_size = 65336\n");
   EXPECT_THAT(
-      errors_of(head + "[match.buffer]\nchunk_limit_size = 65443\n"),
-      HasSubstr("chunk_limit_size (65443 bytes) does not fit into a record: 65442 bytes are "
+      errors_of(head + "[match.buffer]\nchunk_limit_size = 65337\n"),
+      HasSubstr("chunk_limit_size (65337 bytes) does not fit into a record: 65336 bytes are "
                 "left of record_limit (64k)\n"));
   EXPECT_THAT(errors_of(head), HasSubstr("c.toml:6: chunk_limit_size (307200 bytes)"));
   EXPECT_THAT(warnings_of(kSource + match("**", "[match.buffer]\nchunk_limit_size = \"350k\"\n")),
               HasSubstr("chunk_limit_size (350k) is more than a third of record_limit (1m)\n"));
+  // A long key takes more than the 200 bytes that are kept free: 20 + 1 + 2 + 256 + 256.
+  const std::string long_key = kSource + match("**",
+                                               "record_limit = \"64k\"\nfixed_partition_key "
+                                               "= \"" +
+                                                   std::string(256, 'k') + "\"\n");
+  config_of(long_key + "[match.buffer]\nchunk_limit_size = 65001\n");
+  EXPECT_THAT(errors_of(long_key + "[match.buffer]\nchunk_limit_size = 65002\n"),
+              HasSubstr(": 65001 bytes are left of record_limit (64k)\n"));
 }
 
 TEST(Validate, NamesAndPlacesAreUsedOnce) {
