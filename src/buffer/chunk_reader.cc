@@ -17,8 +17,12 @@ constexpr size_t kMagicBytes = 4;                   // not part of a KPL record'
 }  // namespace
 
 ChunkReader::ChunkReader(io::FileSystem& files, std::string directory, const SegmentSet& segments,
-                         LogCrc crc)
-    : files_(files), directory_(std::move(directory)), segments_(segments), crc_(crc) {}
+                         LogCrc crc, TailOf tail_of)
+    : files_(files),
+      directory_(std::move(directory)),
+      segments_(segments),
+      crc_(crc),
+      tail_of_(std::move(tail_of)) {}
 
 Result<> ChunkReader::open_segment(uint64_t lsn) {
   const bool inside = file_ != nullptr && lsn >= segment_.base_lsn && lsn < segment_.end_lsn;
@@ -199,11 +203,11 @@ Result<> ChunkReader::read_body(LoadedChunk& out, uint64_t chunk_seq) {
   return {};
 }
 
-void ChunkReader::append_tail(LoadedChunk& out) {
+void ChunkReader::append_tail(LoadedChunk& out) const {
   if (out.seal.open.tail == TailKind::kNone) return;
   const std::string_view covered =
       std::string_view(out.bytes).substr(std::min(kMagicBytes, out.bytes.size()));
-  const Md5Bytes tail = md5(covered);
+  const Md5Bytes tail = tail_of_(covered);
   out.bytes.append(reinterpret_cast<const char*>(tail.data()), tail.size());
 }
 

@@ -9,10 +9,12 @@
 // each; the SegmentSet must outlive it.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "buffer/chunk.h"
 #include "buffer/segment_set.h"
 #include "io/io.h"
@@ -31,7 +33,11 @@ struct LoadedChunk {
 
 class ChunkReader {
  public:
-  ChunkReader(io::FileSystem& files, std::string directory, const SegmentSet& segments, LogCrc crc);
+  /// Makes the tail of the bytes that it covers: md5(), or who does the same for several threads.
+  using TailOf = std::function<Md5Bytes(std::string_view)>;
+
+  ChunkReader(io::FileSystem& files, std::string directory, const SegmentSet& segments, LogCrc crc,
+              TailOf tail_of = md5);
 
   /// Fills `out`. kCorrupt: not even the SEAL holds. Any other error: the disk does not answer.
   Result<> read(const QueuedChunk& chunk, LoadedChunk& out);
@@ -57,12 +63,13 @@ class ChunkReader {
   Result<> read_at(uint64_t seal_lsn, const QueuedChunk& chunk, LoadedChunk& out);
   Result<> open_segment(uint64_t lsn);
   Result<> read_body(LoadedChunk& out, uint64_t chunk_seq);
-  static void append_tail(LoadedChunk& out);
+  void append_tail(LoadedChunk& out) const;
 
   io::FileSystem& files_;
   const std::string directory_;
   const SegmentSet& segments_;
   const LogCrc crc_;
+  const TailOf tail_of_;
   std::unique_ptr<io::File> file_;  // of segment_
   Segment segment_;
   std::string window_;  // bytes of segment_ from window_lsn_ on

@@ -214,8 +214,8 @@ void Log::publish_counts() {
   }
 }
 
-ChunkReader Log::make_reader() const {
-  return ChunkReader(io_.files, settings_.directory, segments_, crc_);
+ChunkReader Log::make_reader(ChunkReader::TailOf tail_of) const {
+  return ChunkReader(io_.files, settings_.directory, segments_, crc_, std::move(tail_of));
 }
 
 void Log::finish(const QueuedChunk& chunk, Finish outcome) {

@@ -99,7 +99,7 @@ class Log : public CommitTarget {
   // --- Flush threads and housekeeping.
   ChunkQueue& queue() { return queue_; }
   const SegmentSet& segments() const { return segments_; }
-  ChunkReader make_reader() const;
+  ChunkReader make_reader(ChunkReader::TailOf tail_of = md5) const;
   /// What of a chunk did not hold though it was read twice: its segments are kept in corrupt/ when
   /// they are done.
   void note_damage(const LoadedChunk& loaded);

@@ -47,7 +47,8 @@ FlushThread::FlushThread(io::Io io, buffer::Log& log, Outlet& outlet, metrics::C
       backoff_(outlet.options),
       cells_(cells),
       name_(std::move(name)),
-      reader_(log.make_reader()),
+      tails_(outlet.tails),
+      reader_(log.make_reader([this](std::string_view bytes) { return tails_.md5(bytes); })),
       sender_(outlet.output.make_sender()),
       thread_([this] { run(); }) {}
 

@@ -51,6 +51,7 @@ class FlushThread {
   const Backoff backoff_;
   metrics::Cells& cells_;
   const std::string name_;
+  TailHasher::Member tails_;
   buffer::ChunkReader reader_;
   buffer::LoadedChunk loaded_;
   bool readable_ = false;  // loaded_ is the chunk in hand

@@ -2,13 +2,15 @@
 #pragma once
 
 // Outlet: one [[match]] as all its flush threads share it, those of every worker: the output, the
-// gate before it, the secondary for what it gives up, and the options of its buffer.
+// gate before it, the secondary for what it gives up, who makes the tails, and the options of its
+// buffer.
 // What the constructor takes must outlive it. Read by any thread; each part tells its own rules.
 
 #include <memory>
 
 #include "flush/gate.h"
 #include "flush/secondary.h"
+#include "flush/tail_hasher.h"
 #include "output/output.h"
 
 namespace millrace::flush {
@@ -20,6 +22,7 @@ struct Outlet {
 
   output::Output& output;
   Gate gate;
+  TailHasher tails;
   std::unique_ptr<Secondary> secondary;  // none: dead/
   const config::Buffer options;
 };
