@@ -37,7 +37,7 @@ TEST(Md5Lanes, IsMd5WhateverTheLength) {
 
 TEST(Md5Lanes, MessagesOfAnyNumberAndLengthsDoNotTouchEachOther) {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 400; ++round) {
+  for (size_t round = 0; round < 400; ++round) {
     std::vector<std::string> messages;
     for (size_t i = 0; i < 1 + round % kMd5Lanes; ++i) {
       messages.push_back(noise(random, random() % (round % 10 == 0 ? 100'000 : 700)));

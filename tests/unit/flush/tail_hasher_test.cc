@@ -34,15 +34,15 @@ TEST(TailHasher, AloneItIsMd5) {
 
 // Seven for four lanes, of different lengths: each gets its own, whoever hashed it.
 TEST(TailHasher, ThreadsThatComeTogetherGetTheirOwn) {
-  constexpr int kThreads = 7;
-  constexpr int kRounds = 60;
+  constexpr size_t kThreads = 7;
+  constexpr size_t kRounds = 60;
   TailHasher hasher;
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
-  for (int thread = 0; thread < kThreads; ++thread) {
+  for (size_t thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&hasher, &wrong, thread] {
       TailHasher::Member member(hasher);
-      for (int round = 0; round < kRounds; ++round) {
+      for (size_t round = 0; round < kRounds; ++round) {
         const std::string bytes = noise(round * kThreads + thread, 3000 * (thread + 1));
         if (member.md5(bytes) != millrace::md5(bytes)) ++wrong;
       }
