@@ -71,8 +71,9 @@ class HotPath(IntegrationCase):
               f"{grown.locks / more:.5f} locks each", flush=True)
         self.assertGreater(used[50].locks, MESSAGES / WINDOW)  # they are counted at all
         self.assertGreater(used[50].allocations, MESSAGES / WINDOW)
-        self.assertLess(grown.allocations / more, 0.003)
-        self.assertLess(grown.locks / more, 0.003)
+        # Smaller batches make some more for the same messages: less than five a message.
+        self.assertLess(grown.allocations / more, 0.01)
+        self.assertLess(grown.locks / more, 0.01)
 
 
 if __name__ == "__main__":
