@@ -92,7 +92,7 @@ TEST(Ingest, WhatADiskRefusesIsNotAckedAndTheRestWaits) {
   EXPECT_EQ(harness.receive("other", events(0, 1), "p8L2"), Verdict::kTaken);  // another buffer
   files.fail_syncs(0);
   harness.clock.running += buffer::LogWriter::kProbeEveryMs;
-  harness.commit();
+  harness.commit_until_stored(3);
   EXPECT_EQ(harness.stored_count, 3U);
   EXPECT_EQ(harness.failed_count, 0U);
   EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kTaken);
