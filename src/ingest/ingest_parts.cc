@@ -138,8 +138,8 @@ Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
   }
 }
 
-// A last part that held nothing to store waits for those before it. The keys of the parts are kept
-// with the message's own: until its client goes on to the next.
+// A last part that held nothing to store waits for those before it, and then their keys tell the
+// message until its client goes on to the next. Else its own key does that from now on.
 Verdict Ingest::end_parts(const Message& message, Verdict verdict) {
   ConnectionNote& note = *message.note;
   if (verdict == Verdict::kDone && note.request != 0 && !pending_.is_complete(note.request)) {
@@ -148,7 +148,12 @@ Verdict Ingest::end_parts(const Message& message, Verdict verdict) {
   }
   std::vector<buffer::RequestKey> part_keys = std::move(note.part_keys);
   leave_parts(note);
-  if (!buffer::is_fluentd_chunk_id(message.chunk)) note.part_keys = std::move(part_keys);
+  if (buffer::is_fluentd_chunk_id(message.chunk)) return verdict;
+  if (verdict == Verdict::kDone) {
+    note.part_keys = std::move(part_keys);
+  } else {
+    for (const buffer::RequestKey& key : part_keys) parts_.shared.keys.renew(key);
+  }
   return verdict;
 }
 

@@ -182,6 +182,21 @@ TEST_F(Parts, SentAgainItIsKnownThoughItsLastPartHeldNothing) {
   EXPECT_EQ(records(), 2 * good.count + 1);
 }
 
+// Over another connection, for the ack was lost; then its client goes on, and equal content is new.
+TEST_F(Parts, EqualContentIsNewAlsoAfterARepeat) {
+  const Entries entries = entries_of(80 * kMiB);
+  EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);
+  harness.commit();
+  ConnectionNote another;
+  EXPECT_EQ(offer(entries.bytes, kOtherId, another), Verdict::kDone);
+  EXPECT_EQ(offer(entries_of(1).bytes, kOtherId, another), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), entries.count + 1);
+  EXPECT_EQ(offer(entries.bytes, kOtherId, another), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 2 * entries.count + 1);
+}
+
 // 0.6 MiB would be 2.4 GiB.
 TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
   config::Match match = local_match();
