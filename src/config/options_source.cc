@@ -73,8 +73,9 @@ constexpr Option kSource[] = {
      .default_text = "128m",
      .min = 1 << 20,
      .max = 64ULL << 30,
-     .help =
-         "Memory of each worker for messages that have not arrived whole. Agents wait above it.",
+     .help = "Memory of each worker for messages that have not arrived whole or wait for room in a "
+             "buffer. Agents with large messages wait above it, and from half of it on those whose "
+             "output's buffer is full.",
      .set = set_member<ForwardSource, &ForwardSource::receive_memory_limit>},
     {.name = "frame_timeout",
      .type = Type::kDuration,

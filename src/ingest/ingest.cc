@@ -103,9 +103,7 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
   if (room == buffer::Room::kDiskFull && action == config::OverflowAction::kDropOldestChunk) {
     log.drop_for_disk();
   }
-  // What waits for a spare may find room behind the commit that is under way.
-  (room == buffer::Room::kNotYet ? blocked_ : without_room_) = true;
-  log.when_room(room, parts_.wake_for_room);
+  wait_for(log, room);
   return room == buffer::Room::kNotYet ? Admission::kSoon : Admission::kNotNow;
 }
 

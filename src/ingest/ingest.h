@@ -61,6 +61,7 @@ class Ingest {
     input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
     input::Verdict undecodable(const input::Message& message, input::Ticket ticket) override;
     bool may_take(const input::ConnectionNote& note) override;
+    bool has_room(std::optional<std::string_view> tag, uint64_t size) override;
 
    private:
     friend class Ingest;
@@ -99,6 +100,9 @@ class Ingest {
     Lane* lane;  // null: unmatched
     buffer::Log* log;
   };
+  static config::OverflowAction overflow_action_of(const Lane* lane) {
+    return lane == nullptr ? config::OverflowAction::kBlock : lane->options().overflow_action;
+  }
   /// A message, or a part of one, on its way into a log.
   struct Request {
     buffer::Log& log;
@@ -114,8 +118,7 @@ class Ingest {
     format::ReplacedCounts replaced = {};
 
     config::OverflowAction overflow_action() const {
-      return lane == nullptr || blocks ? config::OverflowAction::kBlock
-                                       : lane->options().overflow_action;
+      return blocks ? config::OverflowAction::kBlock : overflow_action_of(lane);
     }
   };
   /// Entries of a message, from its note's offset on.
@@ -130,6 +133,8 @@ class Ingest {
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
   Target target_of(std::string_view tag);
+  bool has_room(const Target& target, uint64_t size);
+  void wait_for(buffer::Log& log, buffer::Room room);
   input::Verdict drop(const input::Message& message);
   input::Verdict store(Request request, const input::Message& message);
   Laid lay_out(Request& request, const input::Message& message, input::EntryReader& reader,

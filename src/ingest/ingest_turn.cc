@@ -58,6 +58,36 @@ bool Ingest::Inlet::may_take(const input::ConnectionNote& note) {
   return ingest_.pool_takes(note.estimate);
 }
 
+// Asked in the midst of a message. Without a tag it may be for any log.
+bool Ingest::Inlet::has_room(std::optional<std::string_view> tag, uint64_t size) {
+  if (tag) return ingest_.has_room(ingest_.target_of(*tag), size);
+  for (const auto& lane : ingest_.parts_.lanes) {
+    if (!ingest_.has_room({lane.get(), &lane->log()}, size)) return false;
+  }
+  const auto& unmatched = ingest_.parts_.unmatched;
+  return unmatched == nullptr || ingest_.has_room({nullptr, &unmatched->log()}, size);
+}
+
+// What will be refused, or makes its own room, does not wait.
+bool Ingest::has_room(const Target& target, uint64_t size) {
+  if (target.log == nullptr) return true;
+  const buffer::Room room = target.log->room(estimate_of(size));
+  const config::OverflowAction action = overflow_action_of(target.lane);
+  const bool refused =
+      room != buffer::Room::kNotYet && action == config::OverflowAction::kThrowException;
+  const bool drops =
+      room == buffer::Room::kFull && action == config::OverflowAction::kDropOldestChunk;
+  if (room == buffer::Room::kYes || refused || drops) return true;
+  wait_for(*target.log, room);
+  return false;
+}
+
+// What waits for a spare may find room behind the commit that is under way.
+void Ingest::wait_for(buffer::Log& log, buffer::Room room) {
+  (room == buffer::Room::kNotYet ? blocked_ : without_room_) = true;
+  log.when_room(room, parts_.wake_for_room);
+}
+
 void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
   metrics::Cells& cells = parts_.cells;
   cells.add(Metric::kReceivedEntries, stored);

@@ -2,12 +2,13 @@
 // Any bytes as a connection: split, decoded, unpacked, and every entry walked. Each step, tag, ack
 // and option is what a slow second reader (tests/support/forward_judge.h) makes of the same bytes,
 // and so are all entries, their times, and the counts of what was passed over; and all of it is the
-// same whatever the pieces.
+// same whatever the pieces. The tag that is told of a message that has only begun is its tag.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -143,11 +144,20 @@ void check_step(const Step& step, const JudgedStep& judged) {
   CHECK(message.mode == judged.mode && message.decimals == judged.decimals);
 }
 
+// `told` when the message had only begun: told if it came byte by byte, and never another one.
+void check_told(const std::optional<std::string>& told, const Step& step, bool is_json,
+                bool by_byte) {
+  const std::string_view tag = step.decoded.message.tag;
+  if (told) CHECK(*told == tag);
+  if (by_byte && !is_json && step.kind == Step::Kind::kMessage) CHECK(told.has_value());
+}
+
 // What a connection would do, as text; judged when it comes in one piece.
 std::string read_all(std::string_view bytes, size_t piece, Tools& tools) {
   input::MessageReader reader(kLimit, true);
   ForwardJudge judge(kLimit, tools.judges_inflater, kNow);
   std::string seen;
+  std::optional<std::string> told;
   size_t begin = 0;
   for (size_t end = 0; end < bytes.size();) {
     end = std::min(bytes.size(), end + piece);
@@ -157,9 +167,18 @@ std::string read_all(std::string_view bytes, size_t piece, Tools& tools) {
       const bool judging = piece > bytes.size();
       const JudgedStep judged = judging ? judge.next(here) : JudgedStep{};
       if (judging) check_step(step, judged);
-      if (step.kind == Step::Kind::kNeedMore) break;
+      if (step.kind == Step::Kind::kNeedMore) {
+        const std::optional<std::string_view> tag = reader.tag(here);
+        CHECK(!told || (tag && *tag == *told));
+        if (tag) told = *tag;
+        break;
+      }
       if (step.kind == Step::Kind::kClose) return seen + "close" + std::to_string(int(step.reason));
       CHECK(step.size > 0 && step.size <= here.size());
+      if (step.kind == Step::Kind::kMessage || step.kind == Step::Kind::kUndecodable) {
+        check_told(told, step, reader.is_json(), piece == 1);
+      }
+      told.reset();
       const std::string_view value = step.decoded.ack_value;
       if (!value.empty()) check_ack(value, reader.is_json(), seen);
       if (step.kind == Step::Kind::kMessage) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -123,6 +124,11 @@ class IngestHarness : public input::Replies {
                                  .peer = peer,
                                  .note = note != nullptr ? note : &of_a_new_connection};
     return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
+  }
+
+  /// What a connection is told in the midst of a message.
+  bool has_room(std::optional<std::string_view> tag, uint64_t size) {
+    return inlet_->has_room(tag, size);
   }
 
   /// Hands what is laid out to the commit thread; commit() waits for it.

@@ -229,19 +229,6 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
   return false;
 }
 
-// The message stays in buffer_. It may wait for its log for hours: then it is unpacked again.
-void Connection::keep(Verdict verdict, const Decoded& decoded) {
-  waits_for_memory_ = verdict != Verdict::kNotNow;
-  in_unpacked_parts_ = verdict == Verdict::kInParts && decoded.compression != Compression::kNone;
-  if (in_unpacked_parts_) {
-    context_.kept_payload.keep(id_, context_.inflater);
-  } else {
-    context_.drop_payload(id_);
-  }
-  pause(kForRoom);
-  context_.waiting.push_back(id_);
-}
-
 // From here on the message is answered, in its turn.
 void Connection::accept(const Step& step, bool settled) {
   const Decoded& decoded = step.decoded;
@@ -266,24 +253,11 @@ void Connection::after_work() {
   const bool inside_frame = state_ == State::kOpen && pauses_ == 0 && !buffer_.empty();
   if (buffer_.empty()) {
     context_.memory.finished(id_);
-  } else if (inside_frame && buffer_.capacity() > ReceiveMemory::kSmallBytes &&
-             !context_.memory.admit(id_, context_.loop.now_ms())) {
-    wait_for_memory();
+  } else if (inside_frame && buffer_.capacity() > ReceiveMemory::kSmallBytes) {
+    ask_for_memory();
   }
   finish_when_done();
   if (state_ == State::kOpen && pauses_ == 0 && !yields_) stream_->start_reading();
-}
-
-void Connection::account() {
-  const size_t held = buffer_.capacity();
-  if (held == accounted_bytes_) return;
-  context_.memory.changed(accounted_bytes_, held);
-  if (held > accounted_bytes_) {
-    context_.cells.add(Metric::kReceiveBytes, held - accounted_bytes_);
-  } else {
-    context_.cells.subtract(Metric::kReceiveBytes, accounted_bytes_ - held);
-  }
-  accounted_bytes_ = held;
 }
 
 void Connection::flush_acks() {
@@ -332,44 +306,11 @@ void Connection::attend() {
   after_work();
 }
 
-bool Connection::offer_again() {
-  if (!takes_messages()) return true;
-  const bool waits = in_unpacked_parts_ && context_.kept_payload.is_of_another(id_);
-  if (waits || (waits_for_memory_ && !context_.receiver.may_take(note_))) {
-    context_.waiting.push_back(id_);
-    return true;  // it cost nothing
-  }
-  unpause(kForRoom);
-  work_on_buffer();
-  after_work();
-  return (pauses_ & kForRoom) == 0 || context_.kept_payload.of(id_);
-}
-
-void Connection::memory_granted() {
-  unpause(kForMemory);
-  if (takes_messages() && pauses_ == 0) work_on_buffer();
-  after_work();
-}
-
 void Connection::on_written() {
   blocked_since_ms_ = 0;
   if ((pauses_ & kForWriting) == 0) return;
   unpause(kForWriting);
   request_attention();
-}
-
-void Connection::pause(Pause pause) {
-  if (pauses_ == 0) context_.cells.add(Metric::kPausedConnections);
-  pauses_ |= pause;
-  stream_->stop_reading();
-}
-
-void Connection::unpause(Pause pause) {
-  if (pauses_ == 0) return;
-  pauses_ = static_cast<uint8_t>(pauses_ & ~pause);
-  progress_ms_ = context_.loop.now_ms();
-  frame_rate_.restart(progress_ms_);
-  if (pauses_ == 0) context_.cells.subtract(Metric::kPausedConnections);
 }
 
 void Connection::request_attention() {

@@ -40,7 +40,8 @@ class Connection final : private event::StreamOwner {
 
   /// What was left for the end of the turn: acks that are due, bytes that are here already.
   void attend();
-  /// The receiver may have room: offers the kept message again. False: it was unpacked in vain.
+  /// The receiver may have room: offers the kept message again, or reads on. False: it was unpacked
+  /// in vain.
   bool offer_again();
   /// It may read on after it had to wait for receive memory.
   void memory_granted();
@@ -78,6 +79,13 @@ class Connection final : private event::StreamOwner {
     kForWork = 32   // the others come first: much was unpacked for it in this turn of the loop
   };
 
+  // What a connection that is paused kForRoom waits for.
+  enum class Want : uint8_t {
+    kRoom,     // in its log, for the message that is kept
+    kMemory,   // to unpack that and lay it out
+    kToReadOn  // room in its log, in the midst of a message; or memory that is not short
+  };
+
   event::ReadBuffer read_buffer() override;
   void on_read(size_t bytes) override;
   void on_end() override;
@@ -101,7 +109,10 @@ class Connection final : private event::StreamOwner {
   void work_on_buffer();
   void after_work();
   void account();
+  void ask_for_memory();
   void wait_for_memory();
+  bool its_log_has_room();
+  bool worth_an_offer();
   void flush_acks();
   void close_because(CloseReason reason, const char* protocol = "");
   void end_if_idle(uint64_t now_ms);
@@ -128,7 +139,7 @@ class Connection final : private event::StreamOwner {
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
-  bool waits_for_memory_ = false;   // the kept message does; else for its log
+  Want wants_ = Want::kRoom;
   bool in_unpacked_parts_ = false;  // of the kept message, some are stored
   bool direct_ = false;             // the current read goes into buffer_
   size_t asked_ = 0;                // the bytes it may bring at most

@@ -72,15 +72,6 @@ void Connection::count_cut_short() {
   buffer_.clear();
 }
 
-void Connection::wait_for_memory() {
-  if (context_.memory.waiting() == 1) {
-    log::warn("input", "receive_memory_limit is reached; clients wait for their turn",
-              {{"source", context_.source.id},
-               {"receive_memory_limit", context_.source.receive_memory_limit}});
-  }
-  pause(kForMemory);
-}
-
 void Connection::drop_buffer() {
   context_.cells.add(Metric::kDiscardedClosedBytes, buffer_.size());
   buffer_.clear();

@@ -6,6 +6,8 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
+bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+
 }  // namespace
 
 void JsonSplitter::reset() {
@@ -69,6 +71,17 @@ JsonSplitter::Status JsonSplitter::scan_scalar(std::string_view bytes) {
   if (begin != kNull.substr(0, begin.size())) return Status::kMalformed;
   at_ = begin.size();
   return begin.size() == kNull.size() ? Status::kNull : Status::kNeedMore;
+}
+
+std::optional<std::string_view> json_tag_of(std::string_view begun) {
+  if (begun.empty() || begun[0] != '[') return std::nullopt;
+  size_t at = 1;
+  while (at < begun.size() && is_blank(begun[at])) ++at;
+  if (at == begun.size() || begun[at] != '"') return std::nullopt;
+  const size_t begin = ++at;
+  while (at < begun.size() && is_plain(begun[at])) ++at;
+  if (at == begun.size() || begun[at] != '"') return std::nullopt;
+  return begun.substr(begin, at - begin);
 }
 
 }  // namespace millrace::input

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace millrace::input {
@@ -48,5 +49,9 @@ class JsonSplitter {
   bool escaped_ = false;
   bool complete_ = false;
 };
+
+/// The tag of a message of which `begun` has arrived; none: it has not arrived whole, or is not
+/// plain ASCII without escapes.
+std::optional<std::string_view> json_tag_of(std::string_view begun);
 
 }  // namespace millrace::input

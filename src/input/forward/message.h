@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -76,6 +77,9 @@ class Receiver {
   /// Asked for a message that met kNoMemory or kInParts, and for no other: a large one that waits
   /// holds others up. `note` is its connection's. False: it would be kept again; resume() follows.
   virtual bool may_take(const ConnectionNote& note) = 0;
+  /// Asked while a message of `size` bytes or more arrives and memory is short. False: it would
+  /// have to wait for its log when it is here; resume() follows. No tag: it is not known.
+  virtual bool has_room(std::optional<std::string_view> tag, uint64_t size) = 0;
 };
 
 /// The way back, implemented by the listener: called on its own loop thread, never from inside

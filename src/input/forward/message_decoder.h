@@ -8,6 +8,7 @@
 // A pure function of its arguments; any thread.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "input/forward/frame_splitter.h"
@@ -40,5 +41,9 @@ struct Decoded {
 
 /// `layout` is what FrameSplitter says of `frame`.
 Decoded decode_frame(std::string_view frame, const FrameLayout& layout);
+
+/// The tag of a frame of which `begun` has arrived, as decode_frame() will find it; none: it has
+/// not arrived whole, or there is none.
+std::optional<std::string_view> tag_of(std::string_view begun, const FrameLayout& layout);
 
 }  // namespace millrace::input

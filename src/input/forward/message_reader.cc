@@ -41,6 +41,10 @@ void MessageReader::next_message() {
   values_.reset();
 }
 
+std::optional<std::string_view> MessageReader::tag(std::string_view bytes) const {
+  return is_json() ? json_tag_of(bytes) : tag_of(bytes, frames_.layout());
+}
+
 bool MessageReader::choose_codec(std::string_view bytes, Step& step) {
   const Foreign foreign = recognise_foreign(bytes);
   if (foreign.match == Foreign::Match::kYes) {

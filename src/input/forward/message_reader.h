@@ -60,6 +60,9 @@ class MessageReader {
   uint64_t bytes_needed() const {
     return codec_ == Codec::kMessagePack ? frames_.bytes_needed() : values_.size() + 1;
   }
+  /// After kNeedMore: the tag of the message of which `bytes` have arrived; none: it is not known
+  /// yet, or not without more work.
+  std::optional<std::string_view> tag(std::string_view bytes) const;
   bool is_json() const { return codec_ == Codec::kJson; }
 
  private:

@@ -3,7 +3,10 @@
 
 // ReceiveMemory: receive_memory_limit over the connections of one listener. While the connections
 // hold more than that, one with an unfinished frame reads on (the favoured one) and the others wait
-// in the order in which they asked. Small frames are never stopped. Loop thread.
+// in the order in which they asked. Small frames are never stopped. From half of the limit on, who
+// would have to wait for a full log when its frame is whole is not to ask, so that a log whose
+// output is away cannot take the memory from the others: its frames hold half, and what was being
+// read. Loop thread.
 // Invariant: someone waits only while the limit is exceeded, and then someone is favoured.
 
 #include <cstddef>
@@ -23,11 +26,14 @@ class ReceiveMemory {
   void changed(size_t before, size_t after) { held_ += after - before; }
   uint64_t held_bytes() const { return held_; }
   bool exceeded() const { return held_ > limit_; }
+  /// Memory is short: it goes to those whose log has room.
+  bool crowded() const { return held_ > limit_ / 2; }
   size_t waiting() const { return waiting_.size(); }
 
   /// May `connection`, in the midst of a frame, read on? If not it waits until next() names it.
   bool admit(uint64_t connection, uint64_t now_ms);
-  /// The frame that `connection` was favoured for is done with, or the connection has gone.
+  /// The frame that `connection` was favoured for is done with, or waits for its log; or the
+  /// connection has gone.
   void finished(uint64_t connection);
   /// True if the others have waited for `connection` to finish its frame since `since_ms` or
   /// longer.

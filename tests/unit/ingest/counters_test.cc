@@ -176,6 +176,7 @@ TEST_F(CountersTest, AFullBufferMakesClientsWait) {
 TEST_F(CountersTest, AFullBufferRefusesThem) {
   match_.buffer.overflow_action = OverflowAction::kThrowException;
   fill();
+  EXPECT_TRUE(harness_->has_room("app.test", 1)) << "it is refused when it is whole";
   EXPECT_EQ(receive(kGood), Verdict::kRefused);
   EXPECT_EQ(total(Metric::kOverflowThrown), 1U);
   EXPECT_EQ(harness_->log().queue().counts().queued, 1U);
@@ -185,11 +186,22 @@ TEST_F(CountersTest, AFullBufferDropsItsOldestChunk) {
   match_.buffer.overflow_action = OverflowAction::kDropOldestChunk;
   fill();
   const uint64_t body_bytes = harness_->log().status().unfinished_bytes;
+  EXPECT_TRUE(harness_->has_room("app.test", 1));
+  EXPECT_EQ(total(Metric::kDroppedChunks), 0U) << "not before it is whole";
   EXPECT_EQ(receive(kGood), Verdict::kTaken);
   EXPECT_EQ(total(Metric::kDroppedChunks), 1U);
   EXPECT_EQ(total(Metric::kDroppedRecords), 1U);
   EXPECT_EQ(total(Metric::kDroppedBytes), body_bytes);
   EXPECT_EQ(harness_->log().queue().counts().queued, 0U);
+}
+
+// Asked while the message is still arriving; nothing is counted, for nobody was turned away.
+TEST_F(CountersTest, AFullBufferIsToldToWhoIsStillSending) {
+  fill();
+  EXPECT_FALSE(harness_->has_room("app.test", 1));
+  EXPECT_TRUE(harness_->has_room("other.test", 1)) << "goes to the log of what no match wants";
+  EXPECT_FALSE(harness_->has_room(std::nullopt, 1)) << "may be for the full one";
+  EXPECT_EQ(total(Metric::kOverflowBlocked), 0U);
 }
 
 }  // namespace

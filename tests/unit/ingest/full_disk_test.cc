@@ -74,6 +74,15 @@ TEST_F(FullDisk, ClientsWaitAndEverythingStagedGoesOut) {
   EXPECT_EQ(receive(100'000), Verdict::kTaken);
 }
 
+TEST_F(FullDisk, WhoIsStillSendingIsToldToWait) {
+  start(OverflowAction::kDropOldestChunk);
+  EXPECT_TRUE(harness_->has_room("app.test", 100'000));
+  EXPECT_FALSE(harness_->has_room("app.test", 9 << 20)) << "the next segment is being made";
+  fill();
+  receive_until_full();
+  EXPECT_FALSE(harness_->has_room("app.test", 100'000));
+}
+
 TEST_F(FullDisk, OrTheyAreRefused) {
   start(OverflowAction::kThrowException);
   fill();

@@ -72,7 +72,7 @@ class FakeReceiver : public Receiver {
       if (verdict != Verdict::kTaken) return verdict;
     }
     if (without_memory) return Verdict::kNoMemory;
-    if (full) return Verdict::kNotNow;
+    if (is_full(message.tag)) return Verdict::kNotNow;
     EntryCounts counts;
     if (!take_events(message, events, counts)) return Verdict::kMalformed;
     discarded += counts.not_a_map + counts.not_an_entry + counts.invalid_time + counts.truncated;
@@ -98,10 +98,18 @@ class FakeReceiver : public Receiver {
     return !without_memory;
   }
 
+  bool has_room(std::optional<std::string_view> tag, uint64_t) override {
+    ++asked_for_room;
+    return tag ? !is_full(*tag) : !full && full_tag == "-";
+  }
+  bool is_full(std::string_view tag) const { return full || tag == full_tag; }
+
   Verdict when_given_up = Verdict::kMalformed;
   std::vector<std::string> given_up;  // the frames
   std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
+  std::string full_tag = "-";  // no room for this one alone
+  size_t asked_for_room = 0;
   bool without_memory = false;  // says so before a kept message is unpacked again
   size_t asked = 0;
   std::vector<Event> events;

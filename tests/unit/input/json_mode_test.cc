@@ -56,5 +56,19 @@ TEST(JsonSplitter, BoundsSizeAndDepth) {
   EXPECT_EQ(JsonSplitter(kLimit).scan(std::string(100'000, '[')), Status::kMalformed);
 }
 
+TEST(JsonTag, IsToldOnceItHasArrived) {
+  const std::string value = R"([ "app.web" ,17,{}])";
+  const size_t behind = value.find(" ,");
+  for (size_t size = 0; size <= value.size(); ++size) {
+    const auto tag = json_tag_of(std::string_view(value).substr(0, size));
+    EXPECT_EQ(tag.has_value(), size >= behind) << size;
+    EXPECT_EQ(tag.value_or("app.web"), "app.web");
+  }
+  for (const std::string other :
+       {R"({"a":"b"})", R"([17,"t"])", R"(["a\u0062"])", "[\"\xc3\xa4\"]", "[\"a\x01\"]"}) {
+    EXPECT_FALSE(json_tag_of(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace millrace::input

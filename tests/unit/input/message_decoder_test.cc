@@ -230,5 +230,25 @@ TEST(MessageDecoder, TopLevelValues) {
   }
 }
 
+// What a message of which only the begin has arrived says of its log.
+TEST(MessageDecoder, TheTagIsKnownOnceItHasArrived) {
+  for (const std::string& tag : {kX, hex("d9 04 74 65 73 74"), hex("c4 04 74 65 73 74")}) {
+    const std::string frame = hex("93") + tag + kT + kA1;
+    FrameSplitter splitter(64 << 20);
+    for (size_t size = 1; size < frame.size(); ++size) {
+      const std::string_view begun = std::string_view(frame).substr(0, size);
+      ASSERT_EQ(splitter.scan(begun), FrameSplitter::Status::kNeedMore);
+      const auto told = tag_of(begun, splitter.layout());
+      EXPECT_EQ(told.has_value(), size >= 1 + tag.size()) << size;
+      EXPECT_EQ(told.value_or("test"), "test");
+    }
+  }
+  for (const std::string& other : {hex("93 05") + kT, hex("91") + kX, hex("82") + kX + kT}) {
+    FrameSplitter splitter(64 << 20);
+    splitter.scan(other);
+    EXPECT_FALSE(tag_of(other, splitter.layout()));
+  }
+}
+
 }  // namespace
 }  // namespace millrace::input

@@ -24,14 +24,18 @@ inline void expect_reply(test::TcpClient& client, const std::string& expected) {
 }
 
 // [tag, 5, record, {"chunk": chunk}]
-inline std::string message(const std::string& chunk, const std::string& record = kRecord) {
-  return test::hex("94 a4 74 65 73 74 05") + record + test::hex("81 a5 63 68 75 6e 6b") +
-         static_cast<char>(0xa0 + chunk.size()) + chunk;
+inline std::string message(const std::string& chunk, const std::string& record = kRecord,
+                           const std::string& tag = "test") {
+  return test::hex("94") + static_cast<char>(0xa0 + tag.size()) + tag + test::hex("05") + record +
+         test::hex("81 a5 63 68 75 6e 6b") + static_cast<char>(0xa0 + chunk.size()) + chunk;
 }
 
-inline std::string big_message(const std::string& chunk, size_t bytes) {
-  return message(chunk, test::hex("81 a1 61 c6") + test::be32(static_cast<uint32_t>(bytes)) +
-                            std::string(bytes, 'x'));
+inline std::string big_message(const std::string& chunk, size_t bytes,
+                               const std::string& tag = "test") {
+  return message(
+      chunk,
+      test::hex("81 a1 61 c6") + test::be32(static_cast<uint32_t>(bytes)) + std::string(bytes, 'x'),
+      tag);
 }
 
 inline ListenerOptions options_with(const std::function<void(ListenerOptions&)>& change) {
