@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reply to a PutRecord: any body, any x-amzn-ErrorType. What is kept is what the JSON library
-// finds in the outermost object, bounded; nothing but a whole object with both strings passes as a
-// success, and a status alone never condemns a chunk. The same bytes as a record: the request
-// holds them and its hash.
+// finds in the outermost object, bounded, or in a body of CBOR what the map reader finds there (how
+// that reads is cbor_reply's); nothing but a whole object with both strings passes as a success,
+// and a status alone never condemns a chunk. The same bytes as a record: the request holds them and
+// its hash.
 
 #include <algorithm>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "aws/cbor.h"
 #include "base/check.h"
 #include "base/encoding.h"
 #include "base/utf8.h"
@@ -27,6 +29,7 @@ using millrace::output::PutRecordReply;
 constexpr size_t kCodeBytesMax = 128;
 constexpr size_t kMessageBytesMax = 1024;
 constexpr int kDepthMax = 16;
+constexpr std::string_view kCborType = "application/x-amz-cbor-1.1";
 
 // The last string of each name in the outermost object, as the JSON library's tree parser sees it.
 struct Expected {
@@ -57,8 +60,18 @@ Expected expected_of(std::string_view body) {
   return out;
 }
 
-void check_reading(const PutRecordReply& reply, std::string_view body, std::string_view header) {
-  Expected expected = expected_of(body);
+Expected expected_of_cbor(std::string_view body) {
+  Expected out;
+  millrace::aws::CborMapReader reader(body);
+  std::string name;
+  std::string text;
+  while (reader.next(name, text)) out.strings[name == "Message" ? "message" : name] = text;
+  out.object = reader.whole();
+  if (!out.object) out.strings.clear();
+  return out;
+}
+
+void check_reading(const PutRecordReply& reply, Expected expected, std::string_view header) {
   CHECK(reply.well_formed == expected.object);
   CHECK(reply.shard_id == expected.strings["ShardId"].substr(0, kCodeBytesMax));
   CHECK(reply.sequence_number == expected.strings["SequenceNumber"].substr(0, kCodeBytesMax));
@@ -98,12 +111,15 @@ void check_request(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
-  // Two bytes choose the status, the rest is the body; its start serves as the header too.
-  const int status = (data[0] | data[1] << 8) % 600;
+  // Two bytes choose the status and whether the body, the rest, is CBOR; its start serves as the
+  // header too.
+  const int status = (data[0] | (data[1] & 0x7f) << 8) % 600;
+  const bool is_cbor = (data[1] & 0x80) != 0;
   const std::string_view body(reinterpret_cast<const char*>(data + 2), size - 2);
   const std::string_view header = body.substr(0, 64);
-  const PutRecordReply reply = millrace::output::parse_put_record_reply(body, header);
-  check_reading(reply, body, header);
+  const PutRecordReply reply =
+      millrace::output::parse_put_record_reply(body, header, is_cbor ? kCborType : "");
+  check_reading(reply, is_cbor ? expected_of_cbor(body) : expected_of(body), header);
   check_judgement(status, reply);
   check_request(body);
   return 0;
