@@ -47,6 +47,15 @@ inline std::string packed_entry(uint32_t seconds, uint32_t nanoseconds, const Fi
   return out;
 }
 
+/// What the tags app.** go to: a local stream.
+inline config::Match local_match() {
+  config::Match match;
+  match.patterns = {"app.**"};
+  match.id = "local";
+  match.type = config::OutputType::kLocal;
+  return match;
+}
+
 class IngestHarness : public input::Replies {
  public:
   IngestHarness(io::FileSystem& files, std::string root, config::Match match)

@@ -167,10 +167,8 @@ inline void write_kpl_fluentd(IngestHarness& harness) {
   finish_next(harness, Finish::kDelivered);
 }
 
-inline config::Match local_match() {
-  config::Match match;
-  match.patterns = {"app.**"};
-  match.id = "local";
+inline config::Match bare_local_match() {
+  config::Match match = local_match();
   match.buffer.flush_mode = config::FlushMode::kImmediate;
   match.format.inject = false;
   return match;
@@ -221,7 +219,7 @@ inline std::vector<GoldenWriter> golden_writers() {
   return {{"kpl", "to_kinesis", golden::kpl_match(), golden::write_kpl},
           {"kpl-segments", "to_kinesis", golden::segments_match(), golden::write_segments},
           {"kpl-fluentd", "to_kinesis", golden::kpl_fluentd_match(), golden::write_kpl_fluentd},
-          {"local", "local", golden::local_match(), golden::write_local},
+          {"local", "local", golden::bare_local_match(), golden::write_local},
           {"unmatched", "unmatched", golden::kpl_match(), golden::write_unmatched},
           {"opaque", "to_kinesis", golden::kpl_match(), golden::write_opaque}};
 }

@@ -19,11 +19,9 @@ constexpr const char* kFluentdId = "AAAAAAAAAAAAAAAAAAAAAA==\n";
 constexpr const char* kOtherId = "c0ffee";
 constexpr size_t kMiB = 1 << 20;
 
-config::Match local_match() {
-  config::Match match;
-  match.patterns = {"app.**"};
-  match.id = "local";
-  match.type = config::OutputType::kLocal;
+// Events as they are, without their tag and time.
+config::Match bare_match() {
+  config::Match match = testing::local_match();
   match.format.inject = false;
   return match;
 }
@@ -62,7 +60,7 @@ std::string many_keys(uint32_t count) {
 
 class Parts : public ::testing::Test {
  protected:
-  Parts() : harness(files, "/root", local_match()) { EXPECT_TRUE(harness.start()); }
+  Parts() : harness(files, "/root", bare_match()) { EXPECT_TRUE(harness.start()); }
 
   // As a connection does it: offered again after each commit.
   Verdict offer(const std::string& entries, const char* chunk, ConnectionNote& of_connection) {
@@ -199,10 +197,8 @@ TEST_F(Parts, EqualContentIsNewAlsoAfterARepeat) {
 
 // 0.6 MiB would be 2.4 GiB.
 TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
-  config::Match match = local_match();
-  match.format.inject = true;
   io::LossyFileSystem files;
-  testing::IngestHarness harness(files, "/root", match);
+  testing::IngestHarness harness(files, "/root", testing::local_match());
   ASSERT_TRUE(harness.start());
   std::string entries;
   for (int n = 0; n < 40'000; ++n) entries += testing::packed_entry(1'700'000'000, 0, {});

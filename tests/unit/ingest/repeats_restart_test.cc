@@ -18,17 +18,11 @@ using metrics::Metric;
 
 constexpr const char* kFluentdId = "AAAAAAAAAAAAAAAAAAAAAA==\n";
 
-config::Match local_match() {
-  config::Match match;
-  match.patterns = {"app.**"};
-  match.id = "local";
-  match.type = config::OutputType::kLocal;
-  return match;
-}
-
 class RepeatsAfterRestart : public ::testing::Test {
  protected:
-  RepeatsAfterRestart() : harness(files, "/root", local_match()) { EXPECT_TRUE(harness.start()); }
+  RepeatsAfterRestart() : harness(files, "/root", testing::local_match()) {
+    EXPECT_TRUE(harness.start());
+  }
 
   /// A message, then enough behind it that its segment is left, all delivered.
   void store_and_deliver() {

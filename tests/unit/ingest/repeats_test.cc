@@ -17,21 +17,13 @@ using metrics::Metric;
 constexpr const char* kFluentdId = "AAAAAAAAAAAAAAAAAAAAAA==\n";
 constexpr const char* kOtherId = "c0ffee";
 
-config::Match local_match() {
-  config::Match match;
-  match.patterns = {"app.**"};
-  match.id = "local";
-  match.type = config::OutputType::kLocal;
-  return match;
-}
-
 std::string one_event(const char* text) {
   return testing::packed_entry(1'700'000'000, 0, {{"m", text}});
 }
 
 class Repeats : public ::testing::Test {
  protected:
-  Repeats() : harness(files, "/root", local_match()) { EXPECT_TRUE(harness.start()); }
+  Repeats() : harness(files, "/root", testing::local_match()) { EXPECT_TRUE(harness.start()); }
 
   uint64_t records() const { return harness.registry.total(Metric::kStoredRecords); }
 
