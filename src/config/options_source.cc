@@ -73,16 +73,18 @@ constexpr Option kSource[] = {
      .default_text = "128m",
      .min = 1 << 20,
      .max = 64ULL << 30,
-     .help = "Memory of each worker for messages that have not arrived whole or wait for room in a "
-             "buffer. Agents with large messages wait above it, and from half of it on those whose "
-             "output's buffer is full.",
+     .help = "Memory of each worker, for this source, for messages that have not arrived whole or "
+             "wait for room in a buffer. Above it agents with large messages wait for their turn, "
+             "from half of it on if their output's buffer is full.",
      .set = set_member<ForwardSource, &ForwardSource::receive_memory_limit>},
     {.name = "frame_timeout",
      .type = Type::kDuration,
      .default_text = "60s",
      .min = 1000,
      .max = 3'600'000,
-     .help = "Closes a connection that sent nothing for so long in the middle of a message.",
+     .help =
+         "Closes a connection that sent nothing for so long in the middle of a message, or that "
+         "has held much of receive_memory_limit for so long while others wait for it.",
      .set = set_member<ForwardSource, &ForwardSource::frame_timeout_ms>},
     {.name = "frame_rate_min",
      .type = Type::kSize,

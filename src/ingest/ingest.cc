@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/ingest.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -107,10 +109,11 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
   return room == buffer::Room::kNotYet ? Admission::kSoon : Admission::kNotNow;
 }
 
-Verdict Ingest::not_admitted(Admission admission, const Message& message) {
+Verdict Ingest::not_admitted(Admission admission, const Request& request,
+                             const Message& message) const {
   switch (admission) {
     case Admission::kSoon:
-      if (!is_in_parts(message)) return Verdict::kNotNow;
+      if (!is_in_parts(message)) break;
       message.note->estimate = 0;  // no memory is what it waits for
       return Verdict::kNoMemory;
     case Admission::kNoMemory:
@@ -121,6 +124,8 @@ Verdict Ingest::not_admitted(Admission admission, const Message& message) {
     case Admission::kNotNow:
       break;
   }
+  const auto log = std::find(logs_.begin(), logs_.end(), &request.log);
+  message.note->full_log = 1 + static_cast<size_t>(log - logs_.begin());
   return Verdict::kNotNow;
 }
 
@@ -129,7 +134,7 @@ std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const M
   const buffer::Room room = request.log.room_for_open_request();
   if (room == buffer::Room::kYes) return std::nullopt;
   give_up(request, message);
-  return not_admitted(without_room(request.log, request.overflow_action(), room), message);
+  return not_admitted(without_room(request.log, request.overflow_action(), room), request, message);
 }
 
 Ingest::Laid Ingest::lay_out(Request& request, const Message& message, input::EntryReader& reader,

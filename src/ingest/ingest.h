@@ -61,7 +61,7 @@ class Ingest {
     input::Verdict receive(const input::Message& message, input::Ticket ticket) override;
     input::Verdict undecodable(const input::Message& message, input::Ticket ticket) override;
     bool may_take(const input::ConnectionNote& note) override;
-    bool has_room(std::optional<std::string_view> tag, uint64_t size) override;
+    bool has_room(std::string_view tag, uint64_t size) override;
 
    private:
     friend class Ingest;
@@ -133,7 +133,8 @@ class Ingest {
   input::Verdict undecodable(const input::Message& message, input::Ticket ticket,
                              input::Replies& replies);
   Target target_of(std::string_view tag);
-  bool has_room(const Target& target, uint64_t size);
+  bool has_room(const Target& target, uint64_t estimate);
+  bool is_worth_an_offer(const input::ConnectionNote& note);
   void wait_for(buffer::Log& log, buffer::Room room);
   input::Verdict drop(const input::Message& message);
   input::Verdict store(Request request, const input::Message& message);
@@ -156,7 +157,8 @@ class Ingest {
   static uint64_t estimate_of(uint64_t entries_bytes);
   bool pool_takes(uint64_t estimate);
   Admission admit(Request& request);
-  static input::Verdict not_admitted(Admission admission, const input::Message& message);
+  input::Verdict not_admitted(Admission admission, const Request& request,
+                              const input::Message& message) const;
   Admission without_room(buffer::Log& log, config::OverflowAction action, buffer::Room room);
   std::optional<input::Verdict> take_back_if_full(const Request& request,
                                                   const input::Message& message);

@@ -32,8 +32,9 @@ std::optional<Verdict> Ingest::repeated(const Request& request, const Message& m
 std::optional<Verdict> Ingest::enter(Request& request, const Message& message) {
   if (const auto verdict = repeated(request, message)) return verdict;
   message.note->estimate = request.estimate;
+  message.note->full_log = 0;
   const Admission admission = admit(request);
-  if (admission != Admission::kYes) return not_admitted(admission, message);
+  if (admission != Admission::kYes) return not_admitted(admission, request, message);
   if (!request.key || !parts_.shared.keys.on()) return std::nullopt;
   if (request.replies != nullptr) note_key(message, *request.key);
   const auto repeat = claim(request);

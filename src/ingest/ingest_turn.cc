@@ -51,32 +51,38 @@ bool Ingest::pool_takes(uint64_t estimate) {
 
 // Asked before a message that was kept is unpacked again.
 bool Ingest::Inlet::may_take(const input::ConnectionNote& note) {
-  if (PoolGate::is_large(note.estimate) && ingest_.parts_.shared.large_token) {
-    ingest_.blocked_ = true;
-    return false;
-  }
-  return ingest_.pool_takes(note.estimate);
+  return ingest_.is_worth_an_offer(note);
 }
 
-// Asked in the midst of a message. Without a tag it may be for any log.
-bool Ingest::Inlet::has_room(std::optional<std::string_view> tag, uint64_t size) {
-  if (tag) return ingest_.has_room(ingest_.target_of(*tag), size);
-  for (const auto& lane : ingest_.parts_.lanes) {
-    if (!ingest_.has_room({lane.get(), &lane->log()}, size)) return false;
+// Its log is asked first: what waits for that must not hold up who waits for memory.
+bool Ingest::is_worth_an_offer(const input::ConnectionNote& note) {
+  if (note.full_log > 0) {
+    const size_t number = note.full_log - 1;
+    Lane* const lane = number < parts_.lanes.size() ? parts_.lanes[number].get() : nullptr;
+    if (!has_room({lane, logs_[number]}, note.estimate)) return false;
   }
-  const auto& unmatched = ingest_.parts_.unmatched;
-  return unmatched == nullptr || ingest_.has_room({nullptr, &unmatched->log()}, size);
+  if (PoolGate::is_large(note.estimate) && parts_.shared.large_token) {
+    blocked_ = true;
+    return false;
+  }
+  return pool_takes(note.estimate);
+}
+
+// Asked in the midst of a message.
+bool Ingest::Inlet::has_room(std::string_view tag, uint64_t size) {
+  return ingest_.has_room(ingest_.target_of(tag), estimate_of(size));
 }
 
 // What will be refused, or makes its own room, does not wait.
-bool Ingest::has_room(const Target& target, uint64_t size) {
+bool Ingest::has_room(const Target& target, uint64_t estimate) {
   if (target.log == nullptr) return true;
-  const buffer::Room room = target.log->room(estimate_of(size));
+  const buffer::Room room = target.log->room(estimate);
   const config::OverflowAction action = overflow_action_of(target.lane);
   const bool refused =
       room != buffer::Room::kNotYet && action == config::OverflowAction::kThrowException;
-  const bool drops =
-      room == buffer::Room::kFull && action == config::OverflowAction::kDropOldestChunk;
+  const bool drops = room == buffer::Room::kFull &&
+                     action == config::OverflowAction::kDropOldestChunk &&
+                     target.log->queue().queued() > 0;
   if (room == buffer::Room::kYes || refused || drops) return true;
   wait_for(*target.log, room);
   return false;

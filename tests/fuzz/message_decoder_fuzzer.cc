@@ -168,7 +168,8 @@ std::string read_all(std::string_view bytes, size_t piece, Tools& tools) {
       const JudgedStep judged = judging ? judge.next(here) : JudgedStep{};
       if (judging) check_step(step, judged);
       if (step.kind == Step::Kind::kNeedMore) {
-        const std::optional<std::string_view> tag = reader.tag(here);
+        const std::optional<std::string_view> tag =
+            reader.tag(here, {tools.inflater, tools.rewriter});
         CHECK(!told || (tag && *tag == *told));
         if (tag) told = *tag;
         break;

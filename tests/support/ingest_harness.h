@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -135,10 +134,10 @@ class IngestHarness : public input::Replies {
     return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
   }
 
+  /// What a connection is told of the message that it keeps.
+  bool may_take(const input::ConnectionNote& note) { return inlet_->may_take(note); }
   /// What a connection is told in the midst of a message.
-  bool has_room(std::optional<std::string_view> tag, uint64_t size) {
-    return inlet_->has_room(tag, size);
-  }
+  bool has_room(std::string_view tag, uint64_t size) { return inlet_->has_room(tag, size); }
 
   /// Hands what is laid out to the commit thread; commit() waits for it.
   void submit() { ingest_->submit(); }

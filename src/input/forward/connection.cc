@@ -55,6 +55,7 @@ Connection::Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream,
       progress_ms_(opened_ms_) {
   context_.cells.add(Metric::kConnections);
   context_.cells.add(Metric::kConnectionsTotal);
+  context_.memory.add_connection();
   context_.newcomers.add(id_);
   stream_->set_owner(this);
   stream_->start_reading();
@@ -64,7 +65,7 @@ Connection::Connection(uint64_t id, std::unique_ptr<event::TcpStream> stream,
 Connection::~Connection() {
   buffer_.clear();
   account();
-  context_.memory.finished(id_);
+  context_.memory.remove_connection(id_);
   context_.drop_payload(id_);
   context_.newcomers.remove(id_);
   context_.sources.disconnect(stream_->peer_address());
@@ -75,9 +76,10 @@ Connection::~Connection() {
 event::ReadBuffer Connection::read_buffer() {
   direct_ = takes_messages() && buffer_.size() > ConnectionContext::kHeadroomBytes;
   if (!direct_) {
+    asked_ = ConnectionContext::kReadBytes;
     // What comes may be the begin of a frame that then has to wait.
-    asked_ =
-        context_.memory.exceeded() ? ReceiveMemory::kSmallBytes : ConnectionContext::kReadBytes;
+    const uint64_t share = context_.memory.crowded() ? context_.memory.share() : 0;
+    if (buffer_.size() < share) asked_ = std::min<size_t>(asked_, share - buffer_.size());
     if (handshake_ != nullptr) asked_ = Handshake::kPingBytesMax - buffer_.size();
     return {context_.read_area(), asked_};
   }
@@ -253,7 +255,7 @@ void Connection::after_work() {
   const bool inside_frame = state_ == State::kOpen && pauses_ == 0 && !buffer_.empty();
   if (buffer_.empty()) {
     context_.memory.finished(id_);
-  } else if (inside_frame && buffer_.capacity() > ReceiveMemory::kSmallBytes) {
+  } else if (inside_frame && buffer_.capacity() >= context_.memory.share()) {
     ask_for_memory();
   }
   finish_when_done();

@@ -79,13 +79,6 @@ class Connection final : private event::StreamOwner {
     kForWork = 32   // the others come first: much was unpacked for it in this turn of the loop
   };
 
-  // What a connection that is paused kForRoom waits for.
-  enum class Want : uint8_t {
-    kRoom,     // in its log, for the message that is kept
-    kMemory,   // to unpack that and lay it out
-    kToReadOn  // room in its log, in the midst of a message; or memory that is not short
-  };
-
   event::ReadBuffer read_buffer() override;
   void on_read(size_t bytes) override;
   void on_end() override;
@@ -118,6 +111,7 @@ class Connection final : private event::StreamOwner {
   void end_if_idle(uint64_t now_ms);
   /// Which deadline has passed.
   std::optional<CloseReason> overdue(uint64_t now_ms);
+  bool hogs_memory(uint64_t now_ms) const;
   void end_reading();
   void drop_buffer();
   void count_cut_short();
@@ -139,7 +133,7 @@ class Connection final : private event::StreamOwner {
   PendingAcks pending_;
   State state_ = State::kOpen;
   uint8_t pauses_ = 0;
-  Want wants_ = Want::kRoom;
+  bool in_midst_ = false;           // paused kForRoom in the midst of a message; else one is kept
   bool in_unpacked_parts_ = false;  // of the kept message, some are stored
   bool direct_ = false;             // the current read goes into buffer_
   size_t asked_ = 0;                // the bytes it may bring at most

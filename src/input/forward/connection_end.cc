@@ -108,14 +108,22 @@ std::optional<CloseReason> Connection::overdue(uint64_t now_ms) {
       now_ms > opened_ms_ + context_.source.security->handshake_timeout_ms) {
     return CloseReason::kHandshakeTimeout;
   }
-  if (handshake_ != nullptr || state_ != State::kOpen || pauses_ != 0 || buffer_.empty()) {
-    return std::nullopt;
-  }
-  // Whom the others wait for has so long for the whole frame, else for its next byte.
-  const bool hogs = now_ms > timeout_ms && context_.memory.awaits(id_, now_ms - timeout_ms);
-  if (hogs || now_ms > progress_ms_ + timeout_ms) return CloseReason::kFrameTimeout;
+  if (handshake_ != nullptr || state_ != State::kOpen || buffer_.empty()) return std::nullopt;
+  if (hogs_memory(now_ms)) return CloseReason::kFrameTimeout;
+  if (pauses_ != 0) return std::nullopt;
+  if (now_ms > progress_ms_ + timeout_ms) return CloseReason::kFrameTimeout;
   if (frame_rate_.too_slow(now_ms)) return CloseReason::kFrameRate;
   return std::nullopt;
+}
+
+// Who holds much while others wait has frame_timeout for the whole frame, else for its next byte.
+// That may be one that waits itself: else those who hold the memory would have their turns to do
+// nothing with one after the other.
+bool Connection::hogs_memory(uint64_t now_ms) const {
+  const uint64_t timeout_ms = context_.source.frame_timeout_ms;
+  return (pauses_ == 0 || pauses_ == kForMemory) && buffer_.size() > context_.memory.share() &&
+         now_ms > frame_rate_.since_ms() + timeout_ms &&
+         context_.memory.awaited_since(now_ms - timeout_ms);
 }
 
 void Connection::end_if_idle(uint64_t now_ms) {
@@ -178,6 +186,7 @@ void Connection::cut_off() {
 void Connection::end_reading() {
   stream_->stop_reading();
   context_.drop_payload(id_);
+  context_.memory.reads_no_more(id_);
   state_ = State::kClosing;
 }
 

@@ -24,9 +24,9 @@ void Connection::unpause(Pause pause) {
 
 // The message stays in buffer_. It may wait for its log for hours: then it is unpacked again.
 void Connection::keep(Verdict verdict, const Decoded& decoded) {
-  wants_ = verdict == Verdict::kNotNow ? Want::kRoom : Want::kMemory;
-  // The others need not wait until that log has room.
-  if (wants_ == Want::kRoom) context_.memory.finished(id_);
+  // The others need not wait until that log has room; but it had some when this was let in, so the
+  // next one may find as little of it, and the next.
+  if (verdict == Verdict::kNotNow && !context_.memory.overrun()) context_.memory.finished(id_);
   in_unpacked_parts_ = verdict == Verdict::kInParts && decoded.compression != Compression::kNone;
   if (in_unpacked_parts_) {
     context_.kept_payload.keep(id_, context_.inflater);
@@ -34,6 +34,7 @@ void Connection::keep(Verdict verdict, const Decoded& decoded) {
     context_.drop_payload(id_);
   }
   pause(kForRoom);
+  in_midst_ = false;
   context_.waiting.push_back(id_);
 }
 
@@ -43,24 +44,16 @@ bool Connection::offer_again() {
     context_.waiting.push_back(id_);
     return true;  // it cost nothing
   }
-  const bool kept = wants_ != Want::kToReadOn;
   unpause(kForRoom);
   work_on_buffer();
   after_work();
-  return !kept || (pauses_ & kForRoom) == 0 || context_.kept_payload.of(id_);
+  return in_midst_ || (pauses_ & kForRoom) == 0 || context_.kept_payload.of(id_);
 }
 
 bool Connection::worth_an_offer() {
-  switch (wants_) {
-    case Want::kToReadOn:
-      return !context_.memory.crowded() || its_log_has_room();
-    case Want::kMemory:
-      if (in_unpacked_parts_ && context_.kept_payload.is_of_another(id_)) return false;
-      return context_.receiver.may_take(note_);
-    case Want::kRoom:
-      break;
-  }
-  return true;
+  if (in_midst_) return !context_.memory.crowded() || its_log_has_room();
+  if (in_unpacked_parts_ && context_.kept_payload.is_of_another(id_)) return false;
+  return context_.receiver.may_take(note_);
 }
 
 void Connection::memory_granted() {
@@ -86,7 +79,7 @@ void Connection::account() {
 void Connection::ask_for_memory() {
   if (context_.memory.crowded() && !its_log_has_room()) {
     context_.memory.finished(id_);
-    wants_ = Want::kToReadOn;
+    in_midst_ = true;
     pause(kForRoom);
     context_.waiting.push_back(id_);
   } else if (!context_.memory.admit(id_, context_.loop.now_ms())) {
@@ -94,8 +87,10 @@ void Connection::ask_for_memory() {
   }
 }
 
+// A tag that is not known yet has to come first.
 bool Connection::its_log_has_room() {
-  return context_.receiver.has_room(reader_.tag(buffer_.view()), reader_.bytes_needed());
+  const auto tag = reader_.tag(buffer_.view(), context_.tools(id_));
+  return !tag || context_.receiver.has_room(*tag, reader_.bytes_needed());
 }
 
 void Connection::wait_for_memory() {

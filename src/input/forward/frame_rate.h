@@ -18,9 +18,11 @@ class FrameRate {
 
   /// A frame begins, or its client may go on with it.
   void restart(uint64_t now_ms) {
-    window_begin_ms_ = now_ms;
-    window_bytes_ = 0;
+    since_ms_ = now_ms;
+    begin_window(now_ms);
   }
+  /// When the client was last asked for bytes of its frame, and could send them ever since.
+  uint64_t since_ms() const { return since_ms_; }
   void received(uint64_t bytes) { window_bytes_ += bytes; }
 
   /// To be asked while a frame is unfinished, a few times in a window. Begins the next window when
@@ -28,13 +30,19 @@ class FrameRate {
   bool too_slow(uint64_t now_ms) {
     if (now_ms < window_begin_ms_ + window_ms_) return false;
     if (window_bytes_ < bytes_min_) return true;
-    restart(now_ms);
+    begin_window(now_ms);
     return false;
   }
 
  private:
+  void begin_window(uint64_t now_ms) {
+    window_begin_ms_ = now_ms;
+    window_bytes_ = 0;
+  }
+
   uint64_t bytes_min_;  // in a window
   uint64_t window_ms_;
+  uint64_t since_ms_ = 0;
   uint64_t window_begin_ms_ = 0;
   uint64_t window_bytes_ = 0;
 };

@@ -6,7 +6,8 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+// Of a literal; what is longer is looked at again with each read.
+constexpr size_t kTagBytesMax = size_t{64} << 10;
 
 }  // namespace
 
@@ -73,15 +74,17 @@ JsonSplitter::Status JsonSplitter::scan_scalar(std::string_view bytes) {
   return begin.size() == kNull.size() ? Status::kNull : Status::kNeedMore;
 }
 
-std::optional<std::string_view> json_tag_of(std::string_view begun) {
+std::optional<std::string_view> json_first_string(std::string_view begun) {
+  begun = begun.substr(0, kTagBytesMax);
   if (begun.empty() || begun[0] != '[') return std::nullopt;
-  size_t at = 1;
-  while (at < begun.size() && is_blank(begun[at])) ++at;
-  if (at == begun.size() || begun[at] != '"') return std::nullopt;
-  const size_t begin = ++at;
-  while (at < begun.size() && is_plain(begun[at])) ++at;
-  if (at == begun.size() || begun[at] != '"') return std::nullopt;
-  return begun.substr(begin, at - begin);
+  size_t begin = 1;
+  while (begin < begun.size() && is_blank(begun[begin])) ++begin;
+  if (begin == begun.size() || begun[begin] != '"') return std::nullopt;
+  for (size_t at = begin + 1; at < begun.size(); ++at) {
+    if (begun[at] == '"') return begun.substr(begin, at + 1 - begin);
+    if (begun[at] == '\\') ++at;
+  }
+  return std::nullopt;
 }
 
 }  // namespace millrace::input

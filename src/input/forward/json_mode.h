@@ -50,8 +50,8 @@ class JsonSplitter {
   bool complete_ = false;
 };
 
-/// The tag of a message of which `begun` has arrived; none: it has not arrived whole, or is not
-/// plain ASCII without escapes.
-std::optional<std::string_view> json_tag_of(std::string_view begun);
+/// The string that an array begins with, as it stands there, quotes and all; `begun` has arrived of
+/// it. None: it has not arrived whole, is larger than 64 KiB, or no string.
+std::optional<std::string_view> json_first_string(std::string_view begun);
 
 }  // namespace millrace::input

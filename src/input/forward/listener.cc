@@ -154,8 +154,7 @@ void Listener::offer_kept() {
 }
 
 void Listener::grant_memory() {
-  const uint64_t now_ms = loop_.now_ms();
-  while (const uint64_t id = context_.memory.next(now_ms)) {
+  while (const uint64_t id = context_.memory.next()) {
     if (Connection* connection = find(id)) {
       connection->memory_granted();
     } else {

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -25,8 +24,9 @@ enum class Shape : uint8_t { kEntries, kPair };
 struct ConnectionNote {
   std::array<char, 16> key{};  // of the last message
   bool key_used = false;
-  // Of the message that is stored in parts, or waits for memory:
+  // Of the message that is stored in parts, or waits:
   uint64_t estimate = 0;       // bytes that storing it, or its next part, may take
+  size_t full_log = 0;         // 1 + the number of the log that had no room for it; 0: none
   uint64_t part_cost_max = 0;  // 0: it is not in parts
   size_t offset = 0;           // of its entries, so many bytes are stored
   uint64_t request = 0;        // that stored the last of them
@@ -58,8 +58,9 @@ struct Ticket {
 enum class Verdict : uint8_t {
   kTaken,      // stored() or failed() will follow for this ticket, later on this thread
   kDone,       // nothing had to be stored: answer at once
-  kNotNow,     // no room: keep the message, stop reading, offer it again after resume()
-  kNoMemory,   // as kNotNow; may_take() is asked before it is unpacked and offered again
+  kNotNow,     // its log has no room: keep the message, stop reading; after resume() may_take() is
+               // asked, and it is unpacked and offered again
+  kNoMemory,   // as kNotNow, for memory in which to lay it out: that takes moments
   kInParts,    // as kNoMemory; it will be offered several times: keep what was unpacked of it
   kMalformed,  // framing inside the entries is lost: close without ack
   kRefused,    // close without ack (overflow_action throw_exception, or storage has failed)
@@ -74,12 +75,12 @@ class Receiver {
   /// A message that no attempt will ever decode, with a chunk; `entries` are all its bytes as they
   /// came. kMalformed: close without ack; the others as above.
   virtual Verdict undecodable(const Message& message, Ticket ticket) = 0;
-  /// Asked for a message that met kNoMemory or kInParts, and for no other: a large one that waits
-  /// holds others up. `note` is its connection's. False: it would be kept again; resume() follows.
+  /// Asked for a message that is kept, and for no other: a large one that waits for memory holds
+  /// others up. `note` is its connection's. False: it would be kept again; resume() follows.
   virtual bool may_take(const ConnectionNote& note) = 0;
   /// Asked while a message of `size` bytes or more arrives and memory is short. False: it would
-  /// have to wait for its log when it is here; resume() follows. No tag: it is not known.
-  virtual bool has_room(std::optional<std::string_view> tag, uint64_t size) = 0;
+  /// have to wait for its log when it is here; resume() follows.
+  virtual bool has_room(std::string_view tag, uint64_t size) = 0;
 };
 
 /// The way back, implemented by the listener: called on its own loop thread, never from inside

@@ -178,15 +178,17 @@ void apply_options(Decoded& out, const Options& options) {
 
 }  // namespace
 
+std::optional<std::string_view> tag_of(std::string_view value) {
+  const char* p = value.data();
+  Token tag;
+  if (!read_token(p, p + value.size(), tag) || !is_string(tag)) return std::nullopt;
+  return tag.bytes();
+}
+
 std::optional<std::string_view> tag_of(std::string_view begun, const FrameLayout& layout) {
   const bool whole = layout.is_array && layout.count >= 2 && layout.starts[1] > 0 &&
                      layout.starts[1] <= begun.size();
-  if (!whole) return std::nullopt;
-  const std::string_view first = layout.element(begun, 0);
-  const char* p = first.data();
-  Token tag;
-  if (!read_token(p, p + first.size(), tag) || !is_string(tag)) return std::nullopt;
-  return tag.bytes();
+  return whole ? tag_of(layout.element(begun, 0)) : std::nullopt;
 }
 
 Decoded decode_frame(std::string_view frame, const FrameLayout& layout) {

@@ -42,6 +42,8 @@ struct Decoded {
 /// `layout` is what FrameSplitter says of `frame`.
 Decoded decode_frame(std::string_view frame, const FrameLayout& layout);
 
+/// The tag that is the whole of `value`; none: that is no string.
+std::optional<std::string_view> tag_of(std::string_view value);
 /// The tag of a frame of which `begun` has arrived, as decode_frame() will find it; none: it has
 /// not arrived whole, or there is none.
 std::optional<std::string_view> tag_of(std::string_view begun, const FrameLayout& layout);

@@ -41,8 +41,12 @@ void MessageReader::next_message() {
   values_.reset();
 }
 
-std::optional<std::string_view> MessageReader::tag(std::string_view bytes) const {
-  return is_json() ? json_tag_of(bytes) : tag_of(bytes, frames_.layout());
+std::optional<std::string_view> MessageReader::tag(std::string_view bytes,
+                                                   ReaderTools tools) const {
+  if (!is_json()) return tag_of(bytes, frames_.layout());
+  const std::optional<std::string_view> literal = json_first_string(bytes);
+  if (!literal || !tools.json.rewrite(*literal)) return std::nullopt;
+  return tag_of(tools.json.output());
 }
 
 bool MessageReader::choose_codec(std::string_view bytes, Step& step) {

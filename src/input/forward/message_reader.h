@@ -61,8 +61,8 @@ class MessageReader {
     return codec_ == Codec::kMessagePack ? frames_.bytes_needed() : values_.size() + 1;
   }
   /// After kNeedMore: the tag of the message of which `bytes` have arrived; none: it is not known
-  /// yet, or not without more work.
-  std::optional<std::string_view> tag(std::string_view bytes) const;
+  /// yet, or there is none. It ends as a step's views do.
+  std::optional<std::string_view> tag(std::string_view bytes, ReaderTools tools) const;
   bool is_json() const { return codec_ == Codec::kJson; }
 
  private:

@@ -3,12 +3,14 @@
 
 // ReceiveMemory: receive_memory_limit over the connections of one listener. While the connections
 // hold more than that, one with an unfinished frame reads on (the favoured one) and the others wait
-// in the order in which they asked. Small frames are never stopped. From half of the limit on, who
-// would have to wait for a full log when its frame is whole is not to ask, so that a log whose
-// output is away cannot take the memory from the others: its frames hold half, and what was being
-// read. Loop thread.
+// in the order in which they asked. Beside that each has a share, a quarter of the limit by the
+// number of connections: within it nobody is ever stopped, so that small frames need not wait for
+// large ones that stopped growing. From half of the limit on, who would have to wait for a full log
+// when its frame is whole is not to ask, so that a log whose output is away cannot take the memory
+// from the others: its frames hold half, their shares, and what was being read. Loop thread.
 // Invariant: someone waits only while the limit is exceeded, and then someone is favoured.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -17,38 +19,50 @@ namespace millrace::input {
 
 class ReceiveMemory {
  public:
-  /// A connection that holds no more than this may always read on.
-  static constexpr size_t kSmallBytes = 4096;
+  /// The least share.
+  static constexpr uint64_t kSmallBytes = 4096;
 
   explicit ReceiveMemory(uint64_t limit) : limit_(limit) {}
+
+  void add_connection() { ++connections_; }
+  void remove_connection(uint64_t connection);
+  /// A connection that holds less than this may always read on. There is one at least.
+  uint64_t share() const { return std::max(kSmallBytes, limit_ / 4 / connections_); }
 
   /// A connection held `before` bytes and now holds `after`.
   void changed(size_t before, size_t after) { held_ += after - before; }
   uint64_t held_bytes() const { return held_; }
   bool exceeded() const { return held_ > limit_; }
+  /// By so much that nobody else is favoured before a frame that is whole is stored.
+  bool overrun() const { return held_ > 2 * limit_; }
   /// Memory is short: it goes to those whose log has room.
   bool crowded() const { return held_ > limit_ / 2; }
   size_t waiting() const { return waiting_.size(); }
 
   /// May `connection`, in the midst of a frame, read on? If not it waits until next() names it.
   bool admit(uint64_t connection, uint64_t now_ms);
-  /// The frame that `connection` was favoured for is done with, or waits for its log; or the
-  /// connection has gone.
+  /// The frame that `connection` was favoured for is done with, or waits for its log.
   void finished(uint64_t connection);
-  /// True if the others have waited for `connection` to finish its frame since `since_ms` or
-  /// longer.
-  bool awaits(uint64_t connection, uint64_t since_ms) const {
-    return favoured_ == connection && !waiting_.empty() && awaited_since_ms_ <= since_ms;
+  /// It neither has nor wants a turn any more.
+  void reads_no_more(uint64_t connection);
+  /// True if somebody has waited since `since_ms` or longer.
+  bool awaited_since(uint64_t since_ms) const {
+    return !waiting_.empty() && waiting_.front().since_ms <= since_ms;
   }
   /// One that may read on again, 0: none. To be asked at the end of each turn.
-  uint64_t next(uint64_t now_ms);
+  uint64_t next();
 
  private:
+  struct Waiter {
+    uint64_t connection;
+    uint64_t since_ms;
+  };
+
   uint64_t limit_;
   uint64_t held_ = 0;
+  uint64_t connections_ = 0;
   uint64_t favoured_ = 0;
-  uint64_t awaited_since_ms_ = 0;  // when the first began to wait for the favoured one
-  std::deque<uint64_t> waiting_;   // may name connections that have gone
+  std::deque<Waiter> waiting_;
 };
 
 }  // namespace millrace::input

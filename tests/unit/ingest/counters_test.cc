@@ -188,6 +188,9 @@ TEST_F(CountersTest, AFullBufferDropsItsOldestChunk) {
   const uint64_t body_bytes = harness_->log().status().unfinished_bytes;
   EXPECT_TRUE(harness_->has_room("app.test", 1));
   EXPECT_EQ(total(Metric::kDroppedChunks), 0U) << "not before it is whole";
+  const buffer::QueuedChunk in_flight = *harness_->log().queue().take();
+  EXPECT_FALSE(harness_->has_room("app.test", 1)) << "nothing that could be dropped";
+  harness_->log().queue().give_back(in_flight);
   EXPECT_EQ(receive(kGood), Verdict::kTaken);
   EXPECT_EQ(total(Metric::kDroppedChunks), 1U);
   EXPECT_EQ(total(Metric::kDroppedRecords), 1U);
@@ -195,12 +198,22 @@ TEST_F(CountersTest, AFullBufferDropsItsOldestChunk) {
   EXPECT_EQ(harness_->log().queue().counts().queued, 0U);
 }
 
+// It would be unpacked in vain.
+TEST_F(CountersTest, WhatWaitsForAFullBufferIsWorthNoOfferUntilThereIsRoom) {
+  fill();
+  input::ConnectionNote note;
+  ASSERT_EQ(harness_->receive("app.test", kGood, {}, "192.0.2.1", &note), Verdict::kNotNow);
+  EXPECT_FALSE(harness_->may_take(note));
+  harness_->log().finish(*harness_->log().queue().take(), buffer::Finish::kDelivered);
+  EXPECT_TRUE(harness_->may_take(note));
+  EXPECT_EQ(harness_->receive("app.test", kGood, {}, "192.0.2.1", &note), Verdict::kTaken);
+}
+
 // Asked while the message is still arriving; nothing is counted, for nobody was turned away.
 TEST_F(CountersTest, AFullBufferIsToldToWhoIsStillSending) {
   fill();
   EXPECT_FALSE(harness_->has_room("app.test", 1));
   EXPECT_TRUE(harness_->has_room("other.test", 1)) << "goes to the log of what no match wants";
-  EXPECT_FALSE(harness_->has_room(std::nullopt, 1)) << "may be for the full one";
   EXPECT_EQ(total(Metric::kOverflowBlocked), 0U);
 }
 

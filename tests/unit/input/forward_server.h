@@ -98,9 +98,9 @@ class FakeReceiver : public Receiver {
     return !without_memory;
   }
 
-  bool has_room(std::optional<std::string_view> tag, uint64_t) override {
+  bool has_room(std::string_view tag, uint64_t) override {
     ++asked_for_room;
-    return tag ? !is_full(*tag) : !full && full_tag == "-";
+    return !is_full(tag);
   }
   bool is_full(std::string_view tag) const { return full || tag == full_tag; }
 

@@ -56,18 +56,20 @@ TEST(JsonSplitter, BoundsSizeAndDepth) {
   EXPECT_EQ(JsonSplitter(kLimit).scan(std::string(100'000, '[')), Status::kMalformed);
 }
 
-TEST(JsonTag, IsToldOnceItHasArrived) {
-  const std::string value = R"([ "app.web" ,17,{}])";
-  const size_t behind = value.find(" ,");
+TEST(JsonFirstString, IsToldOnceItHasArrived) {
+  const std::string literal = R"("near\/\"app\\")";
+  const std::string value = "[ " + literal + " ,17,{}]";
   for (size_t size = 0; size <= value.size(); ++size) {
-    const auto tag = json_tag_of(std::string_view(value).substr(0, size));
-    EXPECT_EQ(tag.has_value(), size >= behind) << size;
-    EXPECT_EQ(tag.value_or("app.web"), "app.web");
+    const auto told = json_first_string(std::string_view(value).substr(0, size));
+    EXPECT_EQ(told.has_value(), size >= 2 + literal.size()) << size;
+    EXPECT_EQ(told.value_or(literal), literal);
   }
-  for (const std::string other :
-       {R"({"a":"b"})", R"([17,"t"])", R"(["a\u0062"])", "[\"\xc3\xa4\"]", "[\"a\x01\"]"}) {
-    EXPECT_FALSE(json_tag_of(other)) << other;
+  for (const std::string other : {R"({"a":"b"})", R"([17,"t"])", "[", "\"a\""}) {
+    EXPECT_FALSE(json_first_string(other)) << other;
   }
+  const std::string large = "[\"" + std::string((64 << 10) - 3, 't') + '"';
+  EXPECT_TRUE(json_first_string(large));
+  EXPECT_FALSE(json_first_string("[ " + large.substr(1)));
 }
 
 }  // namespace

@@ -37,5 +37,25 @@ TEST_F(Reading, TextsThatWereReplacedAreTold) {
   EXPECT_EQ(step.decoded.message.chunk, "\xef\xbf\xbd");
 }
 
+// The tag of a message that has only begun is what it will be when it is whole.
+TEST_F(Reading, TheTagIsToldBeforeTheMessageIsWhole) {
+  const std::string umlaut = "\xc3\xa4";
+  for (const auto& [literal, tag] :
+       std::vector<std::pair<std::string, std::string>>{{R"("app")", "app"},
+                                                        {R"("near\/app")", "near/app"},
+                                                        {R"("\u00e4")", umlaut},
+                                                        {"\"" + umlaut + "\"", umlaut},
+                                                        {"\"\xff\"", "\xef\xbf\xbd"}}) {
+    MessageReader reader(uint64_t{1} << 20, true);
+    const std::string json = "[" + literal + ",1,{}]";
+    const std::string_view begun = std::string_view(json).substr(0, json.size() - 1);
+    ASSERT_EQ(reader.next(begun, {inflater_, rewriter_}).kind, Step::Kind::kNeedMore);
+    EXPECT_EQ(reader.tag(begun, {inflater_, rewriter_}).value_or("none"), tag) << literal;
+    EXPECT_FALSE(reader.tag(begun.substr(0, 2), {inflater_, rewriter_}));
+    const Step step = reader.next(json, {inflater_, rewriter_});
+    EXPECT_EQ(step.decoded.message.tag, tag);
+  }
+}
+
 }  // namespace
 }  // namespace millrace::input

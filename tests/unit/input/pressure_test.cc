@@ -48,37 +48,27 @@ TEST(Pressure, AKeptMessageIsUnpackedAgain) {
 }
 
 TEST(Pressure, WhatWouldBeKeptAgainIsNotUnpacked) {
-  ForwardServer server;
-  server.on_loop([&] { server.receiver_.without_memory = true; });
-  TcpClient client(server.port());
-  ASSERT_TRUE(client.send(message("1")));
-  ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
-  for (size_t times = 1; times <= 3; ++times) {
-    server.on_loop([&] { server.listener_->resume(); });
-    ASSERT_TRUE(eventually(
-        [&] { return server.ask<size_t>([&] { return server.receiver_.asked; }) == times; }));
+  for (const Verdict verdict : {Verdict::kNoMemory, Verdict::kNotNow}) {
+    ForwardServer server;
+    server.on_loop([&] {
+      server.receiver_.verdicts = {verdict};
+      server.receiver_.without_memory = true;
+    });
+    TcpClient client(server.port());
+    ASSERT_TRUE(client.send(message("1")));
+    ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
+    for (size_t times = 1; times <= 3; ++times) {
+      server.on_loop([&] { server.listener_->resume(); });
+      ASSERT_TRUE(eventually(
+          [&] { return server.ask<size_t>([&] { return server.receiver_.asked; }) == times; }));
+    }
+    EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
+    server.on_loop([&] {
+      server.receiver_.without_memory = false;
+      server.listener_->resume();
+    });
+    expect_reply(client, ack_of("1"));
   }
-  EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 1);
-  server.on_loop([&] {
-    server.receiver_.without_memory = false;
-    server.listener_->resume();
-  });
-  expect_reply(client, ack_of("1"));
-}
-
-// A large message that waits for memory holds others up; one that waits for its log must not.
-TEST(Pressure, WhatWaitsForItsLogAsksForNoMemory) {
-  ForwardServer server;
-  server.on_loop([&] { server.receiver_.verdicts = {Verdict::kNoMemory, Verdict::kNotNow}; });
-  TcpClient client(server.port());
-  ASSERT_TRUE(client.send(message("1")));
-  for (int offered = 1; offered <= 2; ++offered) {
-    ASSERT_TRUE(eventually(
-        [&] { return server.ask<int>([&] { return server.receiver_.offered; }) == offered; }));
-    server.on_loop([&] { server.listener_->resume(); });
-  }
-  expect_reply(client, ack_of("1"));
-  EXPECT_EQ(server.ask<size_t>([&] { return server.receiver_.asked; }), 1U);
 }
 
 // One of them keeps what was unpacked of its message; the other is not unpacked again meanwhile.
@@ -291,6 +281,62 @@ TEST(Pressure, AStalledFrameDoesNotHoldUpTheOthersForEver) {
   sender.join();
   dripper.join();
   EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
+}
+
+// All of them at once, not one after the other.
+TEST(Pressure, FramesThatDripWhileOthersWaitAreClosedTogether) {
+  ForwardServer server(options_with([](ListenerOptions& o) {
+    o.source.receive_memory_limit = 400'000;
+    o.source.frame_timeout_ms = 1000;
+  }));
+  const std::string frame = big_message("c1", 1 << 20);
+  constexpr size_t kDripping = 5;
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (size_t i = 0; i < kDripping; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(clients.back()->send(std::string_view(frame).substr(0, 50'000)));
+  }
+  ASSERT_TRUE(
+      eventually([&] { return server.count(Metric::kReceiveBytes) >= kDripping * 50'000; }));
+  for (auto& client : clients) {
+    ASSERT_TRUE(client->send(std::string_view(frame).substr(50'000, 50'000)));
+  }
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 400'000; }));
+  std::atomic<bool> stop{false};
+  std::thread dripper([&] {
+    for (size_t at = 100'000; !stop; ++at) {
+      for (auto& client : clients) client->send(std::string_view(frame).substr(at, 1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  TcpClient good(server.port());
+  std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
+  const auto began = std::chrono::steady_clock::now();
+  expect_reply(good, ack_of("c1"));
+  // One after the other they would take five.
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+  stop = true;
+  sender.join();
+  dripper.join();
+}
+
+// Each connection has a share of the memory that large frames cannot take from it.
+TEST(Pressure, SmallFramesNeedNotWaitForLargeOnesThatStopped) {
+  constexpr size_t kLimit = size_t{4} << 20;
+  ForwardServer server(
+      options_with([](ListenerOptions& o) { o.source.receive_memory_limit = kLimit; }));
+  const std::string half = big_message("c1", 400'000).substr(0, 200'000);
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (size_t i = 0; i < 40; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(server.port()));
+    ASSERT_TRUE(clients.back()->send(half));
+  }
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > kLimit; }));
+  TcpClient good(server.port());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(good.send(big_message("c2", 20'000)));
+    expect_reply(good, ack_of("c2"));
+  }
 }
 
 // Sends a byte of a frame of 100 KB now and then, often enough for frame_timeout.

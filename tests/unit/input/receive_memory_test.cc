@@ -10,31 +10,55 @@ namespace {
 
 TEST(ReceiveMemory, OverTheLimitOneGoesOnAndTheOthersTakeTurns) {
   ReceiveMemory memory(100);
+  for (int i = 0; i < 3; ++i) memory.add_connection();
   memory.changed(0, 100);
   EXPECT_TRUE(memory.admit(1, 0));
   memory.changed(0, 50);
   EXPECT_TRUE(memory.admit(1, 5));
-  EXPECT_FALSE(memory.awaits(1, 100));  // nobody waits
+  EXPECT_FALSE(memory.awaited_since(100));  // nobody waits
   EXPECT_TRUE(memory.admit(1, 6));
   EXPECT_FALSE(memory.admit(2, 6));
   EXPECT_FALSE(memory.admit(3, 7));
-  EXPECT_FALSE(memory.awaits(1, 5));
-  EXPECT_TRUE(memory.awaits(1, 6));
-  EXPECT_EQ(memory.next(8), 0u);
+  EXPECT_FALSE(memory.awaited_since(5));
+  EXPECT_TRUE(memory.awaited_since(6));
+  EXPECT_EQ(memory.next(), 0u);
   memory.finished(2);  // not the favoured one
-  EXPECT_EQ(memory.next(8), 0u);
+  EXPECT_EQ(memory.next(), 0u);
   memory.finished(1);
   // Who asks now comes after those who wait.
   EXPECT_FALSE(memory.admit(1, 9));
-  EXPECT_EQ(memory.next(9), 2u);
-  EXPECT_FALSE(memory.awaits(2, 8));
-  EXPECT_TRUE(memory.awaits(2, 9));
-  EXPECT_EQ(memory.next(9), 0u);
+  EXPECT_EQ(memory.next(), 2u);
+  EXPECT_FALSE(memory.awaited_since(6));  // the first of them has its turn
+  EXPECT_TRUE(memory.awaited_since(7));
+  EXPECT_EQ(memory.next(), 0u);
   memory.changed(60, 0);
-  EXPECT_EQ(memory.next(10), 3u);
-  EXPECT_EQ(memory.next(10), 1u);
-  EXPECT_EQ(memory.next(10), 0u);
+  EXPECT_EQ(memory.next(), 3u);
+  EXPECT_EQ(memory.next(), 1u);
+  EXPECT_EQ(memory.next(), 0u);
   EXPECT_EQ(memory.held_bytes(), 90u);
+}
+
+TEST(ReceiveMemory, TheSharesOfAllAreAQuarter) {
+  ReceiveMemory memory(1 << 20);
+  memory.add_connection();
+  EXPECT_EQ(memory.share(), 1U << 18);
+  for (int i = 0; i < 7; ++i) memory.add_connection();
+  EXPECT_EQ(memory.share(), 1U << 15);
+  memory.remove_connection(1);
+  EXPECT_EQ(memory.share(), (1U << 18) / 7);
+  for (int i = 0; i < 1000; ++i) memory.add_connection();
+  EXPECT_EQ(memory.share(), ReceiveMemory::kSmallBytes);
+}
+
+TEST(ReceiveMemory, IsCrowdedFromHalfOfTheLimitOn) {
+  ReceiveMemory memory(100);
+  memory.changed(0, 50);
+  EXPECT_FALSE(memory.crowded());
+  memory.changed(0, 1);
+  EXPECT_TRUE(memory.crowded());
+  EXPECT_FALSE(memory.overrun());
+  memory.changed(0, 150);
+  EXPECT_TRUE(memory.overrun());
 }
 
 TEST(ReceiveBuffer, GrowsWithWhatHasArrived) {
