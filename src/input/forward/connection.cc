@@ -76,10 +76,9 @@ Connection::~Connection() {
 event::ReadBuffer Connection::read_buffer() {
   direct_ = takes_messages() && buffer_.size() > ConnectionContext::kHeadroomBytes;
   if (!direct_) {
-    asked_ = ConnectionContext::kReadBytes;
     // What comes may be the begin of a frame that then has to wait.
-    const uint64_t share = context_.memory.crowded() ? context_.memory.share() : 0;
-    if (buffer_.size() < share) asked_ = std::min<size_t>(asked_, share - buffer_.size());
+    asked_ = std::min<size_t>(ConnectionContext::kReadBytes,
+                              context_.memory.free_for(id_, buffer_.size()));
     if (handshake_ != nullptr) asked_ = Handshake::kPingBytesMax - buffer_.size();
     return {context_.read_area(), asked_};
   }

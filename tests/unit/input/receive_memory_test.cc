@@ -46,8 +46,23 @@ TEST(ReceiveMemory, TheSharesOfAllAreAQuarter) {
   EXPECT_EQ(memory.share(), 1U << 15);
   memory.remove_connection(1);
   EXPECT_EQ(memory.share(), (1U << 18) / 7);
+  memory.changed(0, (5U << 19) + 1);
+  EXPECT_EQ(memory.share(), ReceiveMemory::kSmallBytes);
+  memory.changed(1, 0);
   for (int i = 0; i < 1000; ++i) memory.add_connection();
   EXPECT_EQ(memory.share(), ReceiveMemory::kSmallBytes);
+}
+
+TEST(ReceiveMemory, WhoIsNotFavouredReadsNoMoreThanItsShare) {
+  ReceiveMemory memory(1 << 20);
+  for (int i = 0; i < 8; ++i) memory.add_connection();
+  EXPECT_EQ(memory.free_for(1, 0), UINT64_MAX);
+  memory.changed(0, (1 << 20) + 1);
+  ASSERT_TRUE(memory.admit(1, 0));
+  EXPECT_EQ(memory.free_for(1, 1 << 19), UINT64_MAX);
+  EXPECT_EQ(memory.free_for(2, 0), 1U << 15);
+  EXPECT_EQ(memory.free_for(2, 12'768), 20'000U);
+  EXPECT_EQ(memory.free_for(2, 40'000), ReceiveMemory::kSmallBytes);
 }
 
 TEST(ReceiveMemory, IsCrowdedFromHalfOfTheLimitOn) {
@@ -57,7 +72,9 @@ TEST(ReceiveMemory, IsCrowdedFromHalfOfTheLimitOn) {
   memory.changed(0, 1);
   EXPECT_TRUE(memory.crowded());
   EXPECT_FALSE(memory.overrun());
-  memory.changed(0, 150);
+  memory.changed(0, 199);
+  EXPECT_FALSE(memory.overrun());
+  memory.changed(0, 1);
   EXPECT_TRUE(memory.overrun());
 }
 
