@@ -101,11 +101,7 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
     return Admission::kRefused;
   }
   if (full) parts_.cells.add(Metric::kOverflowBlocked);
-  // The room comes when housekeeping has removed what was dropped.
-  if (room == buffer::Room::kDiskFull && action == config::OverflowAction::kDropOldestChunk) {
-    log.drop_for_disk();
-  }
-  wait_for(log, room);
+  wait_for(log, action, room);
   return room == buffer::Room::kNotYet ? Admission::kSoon : Admission::kNotNow;
 }
 

@@ -135,7 +135,7 @@ class Ingest {
   Target target_of(std::string_view tag);
   bool has_room(const Target& target, uint64_t estimate);
   bool is_worth_an_offer(const input::ConnectionNote& note);
-  void wait_for(buffer::Log& log, buffer::Room room);
+  void wait_for(buffer::Log& log, config::OverflowAction action, buffer::Room room);
   input::Verdict drop(const input::Message& message);
   input::Verdict store(Request request, const input::Message& message);
   Laid lay_out(Request& request, const input::Message& message, input::EntryReader& reader,

@@ -84,12 +84,16 @@ bool Ingest::has_room(const Target& target, uint64_t estimate) {
                      action == config::OverflowAction::kDropOldestChunk &&
                      target.log->queue().queued() > 0;
   if (room == buffer::Room::kYes || refused || drops) return true;
-  wait_for(*target.log, room);
+  wait_for(*target.log, action, room);
   return false;
 }
 
-// What waits for a spare may find room behind the commit that is under way.
-void Ingest::wait_for(buffer::Log& log, buffer::Room room) {
+// What waits for a spare may find room behind the commit that is under way. On a full disk the room
+// comes when housekeeping has removed what was dropped.
+void Ingest::wait_for(buffer::Log& log, config::OverflowAction action, buffer::Room room) {
+  if (room == buffer::Room::kDiskFull && action == config::OverflowAction::kDropOldestChunk) {
+    log.drop_for_disk();
+  }
   (room == buffer::Room::kNotYet ? blocked_ : without_room_) = true;
   log.when_room(room, parts_.wake_for_room);
 }

@@ -109,6 +109,24 @@ TEST_F(FullDisk, OrTheOldestSegmentMakesRoom) {
   EXPECT_EQ(total(Metric::kDroppedChunks), dropped);
 }
 
+// Nobody offers anything while all wait: being asked whether an offer is worth it has to do.
+TEST_F(FullDisk, TheOldestSegmentMakesRoomForWhoWaits) {
+  start(OverflowAction::kDropOldestChunk);
+  files_.set_capacity(30 << 20);
+  receive_until_full();
+  input::ConnectionNote note;
+  const auto offer = [&] {
+    return harness_->receive("app.test", event(100'000), {}, "192.0.2.1", &note);
+  };
+  ASSERT_EQ(offer(), Verdict::kNotNow);
+  for (int i = 0; i < 50 && !harness_->may_take(note); ++i) {
+    harness_->clock.running += 1000;
+    harness_->tend();
+  }
+  EXPECT_GE(total(Metric::kDroppedChunks), 1U);
+  EXPECT_EQ(offer(), Verdict::kTaken);
+}
+
 // Whoever comes while the next segment is being made waits; nobody is told, nothing is counted.
 TEST_F(FullDisk, ASegmentThatIsBeingMadeIsNoOverflow) {
   start(OverflowAction::kThrowException);
