@@ -98,7 +98,7 @@ TEST(FullLog, ThatHoldsAllMemoryHoldsUpNobody) {
 
 // The favoured one had room when it was let in and finds none when its frame is whole.
 TEST(FullLog, TheFavourPassesOnWhenAMessageWaitsForItsLog) {
-  ForwardServer server(with_memory(800'000));
+  ForwardServer server(with_memory(500'000));
   server.on_loop([&] { server.receiver_.verdicts = {Verdict::kNotNow}; });
   TcpClient waits(server.port());
   ASSERT_TRUE(waits.send(big_message("c1", kFrame)));

@@ -283,6 +283,24 @@ TEST(Pressure, AStalledFrameDoesNotHoldUpTheOthersForEver) {
   EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
 }
 
+// It may take a second until the client has read our FIN.
+TEST(Pressure, AConnectionThatIsBeingClosedHoldsUpNobody) {
+  ForwardServer server(options_with([](ListenerOptions& o) {
+    o.source.receive_memory_limit = 100'000;
+    o.source.frame_timeout_ms = 500;
+  }));
+  TcpClient stalled(server.port());
+  const std::string frame = big_message("c1", 1 << 20);
+  ASSERT_TRUE(stalled.send(std::string_view(frame).substr(0, 500'000)));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 100'000; }));
+  TcpClient good(server.port());
+  std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
+  expect_reply(good, ack_of("c1"));
+  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
+  EXPECT_EQ(server.count(Metric::kConnections), 2u) << "the other one is still being closed";
+  sender.join();
+}
+
 // All of them at once, not one after the other.
 TEST(Pressure, FramesThatDripWhileOthersWaitAreClosedTogether) {
   ForwardServer server(options_with([](ListenerOptions& o) {
