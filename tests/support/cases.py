@@ -7,6 +7,7 @@ line, `NAME: N passed, N failed, N skipped`, and fails when no case ran.
 Judges are foreign programs that tests/judges/install puts in place. With `--no-judges` the tests
 that need them are skipped; without it a missing judge is a failure.
 """
+import atexit
 import os
 import sys
 import unittest
@@ -92,4 +93,8 @@ def main(file, last=None):
     print(f"{name}: {result.passed} passed, {result.failed} failed, {result.skips} skipped",
           flush=True)
     ran = result.passed + result.failed + result.skips
-    sys.exit(0 if ran > 0 and result.failed == 0 else 1)
+    if ran > 0 and result.failed == 0:
+        sys.exit(0)
+    # Threads that a failed test has left behind would be waited for, perhaps for ever.
+    atexit._run_exitfuncs()
+    os._exit(1)

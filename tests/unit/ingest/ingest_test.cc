@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
+
 #include "io/faulty.h"
 #include "io/lossy.h"
 #include "kpl/aggregate_reader.h"
@@ -79,18 +81,24 @@ TEST(Ingest, AFailedSyncIsNothingToAClient) {
 }
 
 TEST(Ingest, WhatADiskRefusesIsNotAckedAndTheRestWaits) {
-  io::LossyFileSystem files;
+  io::LossyFileSystem disk;
+  io::FaultyFileSystem files(disk);
   IngestHarness harness(files, "/root", match_of(300 << 10));
   ASSERT_TRUE(harness.start());
   EXPECT_EQ(harness.receive("app.web", events(0, 2), "p8Kz"), Verdict::kTaken);
-  files.fail_syncs(1000);
+  std::latch more_is_laid_out(1);
+  files.set(io::Fault{.call = io::Call::kSync,
+                      .path_glob = "/root/worker0/to_kinesis/*",
+                      .times = io::kForEver,
+                      .before = [&] { more_is_laid_out.wait(); }});
   harness.submit();
   EXPECT_EQ(harness.receive("app.web", events(2, 4), "p8L0"), Verdict::kTaken);
+  more_is_laid_out.count_down();
   harness.commit_in_vain();
   EXPECT_EQ(harness.stored_count, 0U);
   EXPECT_EQ(harness.receive("app.web", events(4, 5), "p8L1"), Verdict::kNotNow);
   EXPECT_EQ(harness.receive("other", events(0, 1), "p8L2"), Verdict::kTaken);  // another buffer
-  files.fail_syncs(0);
+  files.set(std::nullopt);
   harness.clock.running += buffer::LogWriter::kProbeEveryMs;
   harness.commit_until_stored(3);
   EXPECT_EQ(harness.stored_count, 3U);
