@@ -228,6 +228,21 @@ void set_ends(std::vector<Segment>& segments) {
   }
 }
 
+// A process that ended while it removed a segment may have left any part of it. All that was in it is
+// finished, so nothing in it is read. One that is whole is read as ever: it may have damage to keep.
+void empty_half_removed(LogFiles& found) {
+  for (size_t i = 0; i + 1 < found.segments.size(); ++i) {
+    Segment& segment = found.segments[i];
+    const uint64_t limit = found.segments[i + 1].base_lsn;
+    for (const PositionLine& line : found.position.removed) {
+      const bool of_it = line.chunk_seq <= segment.base_lsn && segment.epoch <= line.removed_epoch();
+      if (of_it && segment.end_lsn < std::min(line.removed_end_lsn(), limit)) {
+        segment.end_lsn = segment.base_lsn;
+      }
+    }
+  }
+}
+
 // Tells each stray and moves it to corrupt/. On a disk without room for that it stays where it is.
 Result<> move_strays(io::FileSystem& files, const std::string& directory, const LogFiles& found,
                      metrics::Cells& cells) {
@@ -310,6 +325,7 @@ Result<LogFiles> look(io::FileSystem& files, const std::string& directory) {
   put_in_order(found);
   set_ends(found.segments);
   read_position(*position, found.uuid, found.position);
+  empty_half_removed(found);
   found.highest_epoch = std::max(found.highest_epoch, found.position.highest_epoch);
   return found;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "buffer/dead_letters.h"
 #include "buffer/log.h"
+#include "buffer/segment_file.h"
 
 namespace millrace::buffer {
 namespace {
@@ -119,8 +120,8 @@ bool Log::finish_segment(const Segment& segment) {
   Result<> done;
   if (!file) {
     done = tl::unexpected(file.error());
-  } else if (segment.file_bytes > bytes) {
-    done = (*file)->truncate(bytes);
+  } else {
+    done = shrink(**file, bytes);
   }
   if (done) done = (*file)->fsync();
   if (!done) {
@@ -290,7 +291,7 @@ Result<> Log::remove_segment(const Segment& segment) {
     // A flush thread may keep the file open, and an unlinked file keeps its blocks until it closes.
     auto file = io_.files.open(path, io::OpenMode::kReadWrite);
     if (!file) return tl::unexpected(file.error());
-    if (auto cut = (*file)->truncate(kSegmentHeaderBytes); !cut) return cut;
+    if (auto cut = shrink(**file, kSegmentHeaderBytes); !cut) return cut;
     if (auto gone = io_.files.unlink(path); !gone) return gone;
   }
   segments_.remove(segment);

@@ -114,4 +114,14 @@ Result<> grow_spare(Spare& spare, uint64_t bytes) {
   return grown;
 }
 
+Result<> shrink(io::File& file, uint64_t bytes) {
+  const auto size = file.size();
+  if (!size) return tl::unexpected(size.error());
+  for (uint64_t left = *size; left > bytes;) {
+    left = std::max(bytes, left - std::min(left, kShrinkStepBytes));
+    if (auto cut = file.truncate(left); !cut) return cut;
+  }
+  return {};
+}
+
 }  // namespace millrace::buffer
