@@ -103,7 +103,6 @@ bool Recovery::take_side_file(const Segment& segment) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return false;
   SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
-  scanner.read_scattered();
   std::vector<TakenFrames> taken;
   for (const SideFile::Chunk& chunk : side.chunks) {
     taken.emplace_back();

@@ -30,6 +30,9 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
   bytes = std::min(bytes, end_lsn_ - lsn);
   const bool inside = lsn >= window_lsn_ && lsn + bytes <= window_lsn_ + window_.size();
   if (!inside) {
+    // More is read ahead while what is asked for lies close together: headers of large frames don't.
+    const bool near = lsn >= window_lsn_ && lsn <= window_lsn_ + window_.size();
+    window_bytes_ = near ? std::min(2 * window_bytes_, kWindowBytesMax) : kWindowBytesMin;
     window_.resize(std::min(std::max(bytes, window_bytes_), end_lsn_ - lsn));
     window_lsn_ = lsn;
     auto got = read_window();
@@ -204,7 +207,7 @@ Result<std::vector<ScannedFrame>> SegmentScanner::find_frames(uint64_t from, uin
 
 Result<bool> SegmentScanner::all_zero(uint64_t from, uint64_t to) {
   for (uint64_t at = from; at < to;) {
-    auto bytes = bytes_at(at, std::min(to - at, kWindowBytes));
+    auto bytes = bytes_at(at, std::min(to - at, kWindowBytesMax));
     if (!bytes) return tl::unexpected(bytes.error());
     if (bytes->empty()) return true;  // the file ends: nothing is there
     if (!only_zeros(*bytes)) return false;

@@ -49,8 +49,6 @@ class SegmentScanner {
   /// From now on a block of 4096 bytes that the disk does not give is one of zeros, no error.
   void pass_unreadable() { passes_unreadable_ = true; }
   uint64_t unreadable_bytes() const { return unreadable_.size() * kBlockBytes; }
-  /// What is asked for next lies scattered: less is read ahead.
-  void read_scattered() { window_bytes_ = kScatteredBytes; }
 
   /// The next valid group header at or after `from`, searched in steps of 8 bytes.
   Result<std::optional<GroupHeader>> find_group(uint64_t from);
@@ -67,8 +65,8 @@ class SegmentScanner {
   Result<std::optional<std::string>> payload(const ScannedFrame& frame);
 
  private:
-  static constexpr uint64_t kWindowBytes = 64ULL << 10;
-  static constexpr uint64_t kScatteredBytes = 1024;  // most OPENs and SEALs whole
+  static constexpr uint64_t kWindowBytesMin = 1024;  // most OPENs and SEALs whole
+  static constexpr uint64_t kWindowBytesMax = 64ULL << 10;
 
   Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes);
   Result<size_t> read_window();
@@ -84,7 +82,7 @@ class SegmentScanner {
   const uint64_t end_lsn_;
   const uint32_t epoch_;
   uint64_t lsn_;
-  uint64_t window_bytes_ = kWindowBytes;
+  uint64_t window_bytes_ = kWindowBytesMin;
   std::string window_;
   uint64_t window_lsn_ = 0;
   bool passes_unreadable_ = false;
