@@ -228,14 +228,16 @@ void set_ends(std::vector<Segment>& segments) {
   }
 }
 
-// A process that ended while it removed a segment may have left any part of it. All that was in it is
-// finished, so nothing in it is read. One that is whole is read as ever: it may have damage to keep.
+// A process that ended while it removed a segment may have left any part of it. All that was in it
+// is finished, so nothing in it is read. One that is whole is read as ever: it may have damage to
+// keep.
 void empty_half_removed(LogFiles& found) {
   for (size_t i = 0; i + 1 < found.segments.size(); ++i) {
     Segment& segment = found.segments[i];
     const uint64_t limit = found.segments[i + 1].base_lsn;
     for (const PositionLine& line : found.position.removed) {
-      const bool of_it = line.chunk_seq <= segment.base_lsn && segment.epoch <= line.removed_epoch();
+      const bool of_it =
+          line.chunk_seq <= segment.base_lsn && segment.epoch <= line.removed_epoch();
       if (of_it && segment.end_lsn < std::min(line.removed_end_lsn(), limit)) {
         segment.end_lsn = segment.base_lsn;
       }

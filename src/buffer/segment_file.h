@@ -45,9 +45,9 @@ Result<> publish_segment(io::FileSystem& files, const std::string& directory, Sp
 /// it has.
 Result<> grow_spare(Spare& spare, uint64_t bytes);
 
-/// Cuts a file that is longer to `bytes`, a step at a time: a file system frees the blocks of a call
-/// in one go, and syncs of other files wait for it meanwhile (64 MiB: 15 to 20 ms on ext4). With an
-/// error, or a crash in its midst, the file has any size between.
+/// Cuts a file that is longer to `bytes`, a step at a time: a file system frees the blocks of a
+/// call in one go, and syncs of other files wait for it meanwhile (64 MiB: 15 to 20 ms on ext4).
+/// With an error, or a crash in its midst, the file has any size between.
 Result<> shrink(io::File& file, uint64_t bytes);
 
 }  // namespace millrace::buffer

@@ -30,7 +30,8 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
   bytes = std::min(bytes, end_lsn_ - lsn);
   const bool inside = lsn >= window_lsn_ && lsn + bytes <= window_lsn_ + window_.size();
   if (!inside) {
-    // More is read ahead while what is asked for lies close together: headers of large frames don't.
+    // More is read ahead while what is asked for lies close together: headers of large frames
+    // don't.
     const bool near = lsn >= window_lsn_ && lsn <= window_lsn_ + window_.size();
     window_bytes_ = near ? std::min(2 * window_bytes_, kWindowBytesMax) : kWindowBytesMin;
     window_.resize(std::min(std::max(bytes, window_bytes_), end_lsn_ - lsn));
