@@ -90,13 +90,23 @@ Result<> Worker::build_ingest() {
       .cells = cells_,
       .shared = shared_,
       .request_submit = [this] { submit_hook_->request(); },
+      .submit_soon = [this](bool wanted) { submit_soon(wanted); },
       .wake_for_room = [this] { loop_.post([this] { ingest_->room_came(); }); },
       .post = [this](std::function<void()> task) { loop_.post(std::move(task)); }});
   submit_hook_ = std::make_unique<event::EndOfTurn>(loop_, event::TurnStage::kSubmit,
-                                                    [this] { ingest_->submit(); });
+                                                    [this] { ingest_->submit_what_is_due(); });
+  submit_timer_ = std::make_unique<event::Timer>(loop_, [this] { ingest_->submit_what_is_due(); });
   ticker_ = std::make_unique<event::Timer>(loop_, [this] { ingest_->tick(); });
   ticker_->start(kTickMs, kTickMs);
   return {};
+}
+
+void Worker::submit_soon(bool wanted) {
+  if (wanted) {
+    submit_timer_->start(buffer::CommitPace::kWaitUsMax / 1000);
+  } else if (submit_timer_->active()) {
+    submit_timer_->stop();
+  }
 }
 
 Result<> Worker::listen(std::vector<uint16_t>& ports) {
@@ -167,7 +177,10 @@ void Worker::stop_listening(uint64_t timeout_ms) {
 
 void Worker::stop() {
   if (thread_.joinable()) {
-    on_loop([this] { ticker_->stop(); });
+    on_loop([this] {
+      ticker_->stop();
+      submit_timer_->stop();
+    });
     loop_.stop();
     thread_.join();
     listeners_.clear();  // not before: a task that was posted may still answer them

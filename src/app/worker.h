@@ -58,6 +58,7 @@ class Worker {
   Result<> open_log(const std::string& directory, const std::string& output_id,
                     uint64_t total_limit, const std::atomic<bool>& interrupted);
   Result<> build_ingest();
+  void submit_soon(bool wanted);
   void on_loop(const std::function<void()>& task);
   bool wait_on_loop(const std::function<bool()>& condition, uint64_t timeout_ms);
 
@@ -74,6 +75,7 @@ class Worker {
   std::unique_ptr<buffer::CommitThread> commits_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<event::EndOfTurn> submit_hook_;
+  std::unique_ptr<event::Timer> submit_timer_;
   std::unique_ptr<event::Timer> ticker_;
   std::vector<std::unique_ptr<input::Listener>> listeners_;
   std::thread thread_;

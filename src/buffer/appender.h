@@ -72,6 +72,7 @@ class Appender {
   /// Chunks sealed in the open batch: no longer staged, not yet queued.
   uint64_t sealing_chunks() const { return batch_ == nullptr ? 0 : batch_->sealed.size(); }
   uint64_t open_batch_bytes() const { return batch_ == nullptr ? 0 : batch_->bytes(); }
+  size_t open_batch_requests() const { return batch_ == nullptr ? 0 : batch_->requests.size(); }
   /// Where the open batch begins, or will.
   uint64_t batch_begin_lsn() const {
     return batch_ == nullptr ? next_start_lsn_ : batch_->start_lsn();

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <chrono>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -14,6 +16,11 @@ using metrics::Metric;
 constexpr uint64_t kPadAfterMs = 1000;
 constexpr uint64_t kFullForMs = 1000;  // so that the state does not flicker
 constexpr uint64_t kAttemptLineEveryMs = 60'000;
+
+uint64_t steady_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
 
 std::string lock_text(io::Clock& clock) {
   char host[256] = {};
@@ -168,7 +175,20 @@ std::unique_ptr<Batch> Log::next_commit() {
 }
 
 void Log::submit(CommitThread& commits) {
-  if (auto batch = next_commit()) commits.submit(*this, std::move(batch));
+  auto batch = next_commit();
+  if (batch == nullptr) return;
+  pace_.submitted(steady_us());
+  commits.submit(*this, std::move(batch));
+}
+
+bool Log::submit_if_due(CommitThread& commits) {
+  const bool may_wait = !commit_under_way_ && unwritten_ == nullptr && appender_->has_batch();
+  if (may_wait &&
+      pace_.waits(appender_->open_batch_requests(), appender_->open_batch_bytes(), steady_us())) {
+    return false;
+  }
+  submit(commits);
+  return true;
 }
 
 uint64_t Log::stuck_bytes() const {
@@ -182,6 +202,7 @@ void Log::completed(const Batch& batch) {
   committing_seals_ = 0;
   last_commit_ms_ = io_.clock.running_ms();
   proved_ = batch.ends_with_pad;
+  pace_.committed(batch.requests.size(), appender_->open_batch_requests(), steady_us());
   publish_counts();
   starting_ = false;
 }

@@ -16,6 +16,7 @@
 #include "buffer/appender.h"
 #include "buffer/chunk_queue.h"
 #include "buffer/chunk_reader.h"
+#include "buffer/commit_pace.h"
 #include "buffer/commit_thread.h"
 #include "buffer/key_table.h"
 #include "buffer/position_file.h"
@@ -78,6 +79,9 @@ class Log : public CommitTarget {
   std::unique_ptr<Batch> next_commit();
   /// Hands the next commit, if there is one, to the commit thread.
   void submit(CommitThread& commits);
+  /// The same when it is due (CommitPace). False: it is put off; to be called again after each
+  /// request, and in CommitPace::kWaitUsMax at the latest.
+  bool submit_if_due(CommitThread& commits);
   /// The batch came back durable. Frees its memory when it goes.
   void completed(const Batch& batch);
   bool commit_under_way() const { return commit_under_way_; }
@@ -177,6 +181,7 @@ class Log : public CommitTarget {
 
   // Loop thread.
   std::unique_ptr<Batch> unwritten_;  // of the start, until it is submitted
+  CommitPace pace_;
   bool commit_under_way_ = false;
   size_t committing_seals_ = 0;     // chunks whose SEAL is in the commit under way
   uint64_t committing_bytes_ = 0;   // of the batch that is under way

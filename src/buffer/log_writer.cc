@@ -32,6 +32,7 @@ LogWriter::LogWriter(io::Io io, std::string directory, SegmentHeader header,
       spares_(spares),
       cells_(cells) {
   CHECK(durable_end % kBlockBytes == 0 && durable_end >= header_.base_lsn);
+  zeros_.begin(kSegmentHeaderBytes + (durable_end - header_.base_lsn));
   spares_.set_active(header_.base_lsn, capacity);
 }
 
@@ -71,7 +72,9 @@ Result<> LogWriter::append(Batch& batch) {
   const uint64_t offset = kSegmentHeaderBytes + (batch.start_lsn() - header_.base_lsn);
   CHECK(offset % kBlockBytes == 0);
   batch.stamp(crc_, header_.epoch);
-  if (auto written = active_->pwritev(batch.content(), offset); !written) return written;
+  std::vector<iovec> content = batch.content();
+  zeros_.add(content, offset, offset + round_up(batch.bytes(), kBlockBytes), capacity_);
+  if (auto written = active_->pwritev(content, offset); !written) return written;
   return active_->fdatasync();
 }
 
@@ -85,6 +88,7 @@ Result<> LogWriter::begin_segment(Batch& batch, Spare spare) {
   active_ = std::move(spare.file);
   capacity_ = spare.capacity;
   active_base_ = header_.base_lsn;
+  zeros_.begin(kSegmentHeaderBytes + round_up(batch.bytes(), kBlockBytes));
   spares_.set_active(header_.base_lsn, spare.capacity);
   cells_.add(Metric::kRolls);
   return {};

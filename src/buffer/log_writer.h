@@ -18,6 +18,7 @@
 #include "buffer/segment_file.h"
 #include "buffer/segment_set.h"
 #include "buffer/spare_slot.h"
+#include "buffer/zeros_ahead.h"
 #include "metrics/metrics.h"
 
 namespace millrace::buffer {
@@ -64,6 +65,7 @@ class LogWriter {
   std::unique_ptr<io::File> active_;  // null: refusing
   std::atomic<uint64_t> capacity_;    // of the active segment's file
   std::atomic<uint64_t> active_base_;
+  ZerosAhead zeros_;
   std::atomic<uint64_t> durable_end_;
   SegmentSet& segments_;
   SpareSlot& spares_;

@@ -43,8 +43,9 @@ struct IngestParts {
   buffer::CommitThread& commits;
   metrics::Cells& cells;  // of the loop thread
   Shared& shared;
-  std::function<void()> request_submit;             // submit() is wanted at the end of this turn
-  std::function<void()> wake_for_room;              // any thread: room_came() is wanted on the loop
+  std::function<void()> request_submit;   // submit_what_is_due() is wanted at the end of this turn
+  std::function<void(bool)> submit_soon;  // it is, or is not, wanted in CommitPace::kWaitUsMax too
+  std::function<void()> wake_for_room;    // any thread: room_came() is wanted on the loop
   std::function<void(std::function<void()>)> post;  // any thread: runs it on the loop
 };
 
@@ -72,6 +73,8 @@ class Ingest {
 
   /// Hands open batches to the commit thread.
   void submit();
+  /// The same, but of a log whose clients come back just now it waits for them.
+  void submit_what_is_due();
   /// The commit thread has finished something.
   void commits_done();
   /// Seals what is old, proves idle logs. Every 100 ms.

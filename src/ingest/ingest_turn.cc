@@ -121,13 +121,21 @@ void Ingest::submit() {
   }
 }
 
+void Ingest::submit_what_is_due() {
+  bool all_due = true;
+  for (buffer::Log* log : logs_) {
+    all_due = log->submit_if_due(parts_.commits) && all_due;
+  }
+  parts_.submit_soon(!all_due);
+}
+
 void Ingest::commits_done() {
   for (buffer::CommitThread::Completion& done : parts_.commits.take_completions()) {
     auto& log = static_cast<buffer::Log&>(*done.target);
     log.completed(*done.batch);
     complete(*done.batch);
   }
-  submit();
+  submit_what_is_due();
   if (blocked_) room_came();
 }
 

@@ -96,6 +96,7 @@ class IngestHarness : public input::Replies {
         .cells = registry.make_cells(""),
         .shared = *shared_,
         .request_submit = [] {},
+        .submit_soon = [](bool) {},
         .wake_for_room = [] {},
         .post =
             [this](std::function<void()> task) {
