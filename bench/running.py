@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -44,7 +45,13 @@ def kernels(directory, place):
 
 
 class Sink:
-    def __init__(self, directory, *options):
+    """`certificates`: it speaks TLS with these."""
+
+    def __init__(self, directory, *options, certificates=None):
+        self._certificates = certificates
+        if certificates:
+            options += ("--certificate", certificates.certificate_file, "--key",
+                        certificates.key_file)
         self._process = subprocess.Popen([os.path.join(directory, "bench", "millrace-sink"),
                                           *options], stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline()
@@ -60,8 +67,17 @@ class Sink:
         self._process.wait()
         self._process.stdout.close()
 
+    @property
+    def url(self):
+        return f"http{'s' if self._certificates else ''}://127.0.0.1:{self.port}"
+
     def stats(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if self._certificates:
+            trusted = ssl.create_default_context(cafile=self._certificates.ca_file)
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30,
+                                                     context=trusted)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", "/_stats")
             return json.loads(connection.getresponse().read())

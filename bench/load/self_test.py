@@ -3,7 +3,7 @@
 """Tests that the benchmark's own programs notice what they are there to notice.
 
 usage: self_test.py BUILD_DIR   (the directory with millrace-load and millrace-sink)
-Needs Python's standard library only. No figure is asserted.
+Needs Python's standard library and openssl(1). No figure is asserted.
 """
 import base64
 import contextlib
@@ -14,11 +14,17 @@ import json
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "support"))
+from certificates import Certificates  # noqa: E402  (the path is set just above)
 
 BUILD = "."
 PATIENCE_S = 60
@@ -314,6 +320,21 @@ class Sink(unittest.TestCase):
                     self.send(one, "application/x-amz-cbor-1.1").read()
                     stats = self.stats()
                     self.assertEqual((stats["bad_requests"], stats["first_problem"]), (1, problem))
+
+    def test_tls(self):
+        with tempfile.TemporaryDirectory() as directory:
+            certificates = Certificates(directory)
+            self.start("--verify", "full", "--certificate", certificates.certificate_file, "--key",
+                       certificates.key_file)
+            trusted = ssl.create_default_context(cafile=certificates.ca_file)
+            self.client = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE_S,
+                                                      context=trusted)
+            self.addCleanup(self.client.close)
+            for number in range(3):  # more than a TLS record, more than one request
+                status, _ = self.post(aggregate(range(number * 2000, number * 2000 + 2000)))
+                self.assertEqual(status, 200)
+            stats = self.stats()
+        self.assertEqual((stats["distinct"], stats["doubled"], stats["bad_requests"]), (6000, 0, 0))
 
     def test_levels_of_verification(self):
         broken = aggregate(range(2000))[:-1] + b"\0"

@@ -23,6 +23,7 @@ constexpr char kUsage[] =
     "                                seq: the same without the MD5; none: requests are counted\n"
     "  --expect 0                    events that will come, `seq` from 0; 0: up to the highest\n"
     "  --delay-ms 0                  wait so long before each reply\n"
+    "  --certificate FILE --key FILE TLS with these (PEM)\n"
     "  --threads 1\n";
 
 SinkOptions read_options(Arguments& arguments) {
@@ -39,6 +40,8 @@ int run(int argc, char** argv) {
   Arguments arguments(argc, argv, kUsage);
   SinkOptions options = read_options(arguments);
   const uint64_t expected = arguments.number("expect", 0, 0, Ledger::kSeqMax);
+  const std::string certificate = arguments.text("certificate", "");
+  const std::string key = arguments.text("key", "");
   const uint64_t threads_wanted = arguments.number("threads", 1, 1, 64);
   if (const auto status = arguments.finish()) return *status;
 
@@ -48,6 +51,16 @@ int run(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before the threads, which inherit it
 
+  TlsContext tls;
+  if (!certificate.empty()) {
+    auto made = make_tls_context(certificate, key);
+    if (!made) {
+      std::fprintf(stderr, "millrace-sink: %s\n", made.error().message.c_str());
+      return 1;
+    }
+    tls = std::move(*made);
+    options.tls = tls.get();
+  }
   Ledger ledger(expected);
   std::vector<std::unique_ptr<SinkServer>> servers;
   for (uint64_t i = 0; i < threads_wanted; ++i) {

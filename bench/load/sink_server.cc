@@ -58,7 +58,9 @@ const char* verify_name(Verify verify) {
 }
 
 struct SinkServer::Client {
-  UniqueFd fd;
+  explicit Client(Channel connection) : channel(std::move(connection)) {}
+
+  Channel channel;
   uint64_t id = 0;
   std::string buffer = std::string(kFirstBufferSize, '\0');
   size_t filled = 0;          // bytes of buffer that arrived
@@ -129,26 +131,24 @@ void SinkServer::accept_all() {
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     watch_input(epoll_.get(), fd.get());
-    auto client = std::make_unique<Client>();
-    client->id = ++clients_made_;
     const int number = fd.get();
-    client->fd = std::move(fd);
+    auto client = std::make_unique<Client>(Channel(std::move(fd), options_.tls));
+    client->id = ++clients_made_;
     clients_[number] = std::move(client);
   }
 }
 
-void SinkServer::close(Client& client) { clients_.erase(client.fd.get()); }
+void SinkServer::close(Client& client) { clients_.erase(client.channel.fd()); }
 
 // Takes what has arrived; false closes the connection.
 bool SinkServer::read(Client& client) {
   while (!client.reply_is_due) {
     ssize_t got = 0;
     if (client.discarding) {
-      // MSG_TRUNC on TCP drops the bytes inside the kernel: tcp(7).
-      got = recv(client.fd.get(), nullptr, client.request.body_bytes - client.discarded, MSG_TRUNC);
+      got = client.channel.discard(client.request.body_bytes - client.discarded);
     } else {
-      got = recv(client.fd.get(), client.buffer.data() + client.filled,
-                 client.buffer.size() - client.filled, 0);
+      got = client.channel.receive(client.buffer.data() + client.filled,
+                                   client.buffer.size() - client.filled);
     }
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
@@ -199,7 +199,8 @@ bool SinkServer::take_head(Client& client) {
   }
   client.head_bytes = head_bytes;
   const uint64_t arrived = client.filled - head_bytes;
-  if (options_.verify == Verify::kNone && arrived < client.request.body_bytes) {
+  if (options_.verify == Verify::kNone && client.channel.is_plain() &&
+      arrived < client.request.body_bytes) {
     client.discarding = true;
     client.discarded = arrived;
   } else if (client.buffer.size() < head_bytes + client.request.body_bytes) {
@@ -226,7 +227,7 @@ bool SinkServer::answer(Client& client, std::string_view body) {
   std::string text = stored(number, cbor);
   if (options_.delay.count() == 0) return send_all(client, text);
   client.reply_is_due = true;
-  late_.push_back({Clock::now() + options_.delay, client.fd.get(), client.id, std::move(text)});
+  late_.push_back({Clock::now() + options_.delay, client.channel.fd(), client.id, std::move(text)});
   return true;
 }
 
@@ -243,8 +244,7 @@ const char* SinkServer::check(std::string_view body, bool cbor, uint64_t& data_b
 
 bool SinkServer::send_all(Client& client, std::string_view text) {
   // A reply is far smaller than a socket buffer; a client that does not read is let go.
-  const ssize_t sent = send(client.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
-  return sent == static_cast<ssize_t>(text.size());
+  return client.channel.send(text);
 }
 
 int SinkServer::wait_ms() const {

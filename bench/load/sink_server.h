@@ -2,7 +2,7 @@
 #pragma once
 
 // SinkServer: an HTTP/1.1 endpoint that takes PutRecord requests, in JSON or CBOR, as cheaply as it
-// can and, if asked to, looks into them. No signature check, no TLS. One object is one thread's
+// can and, if asked to, looks into them. No signature check. One object is one thread's
 // part: a listening socket of its own (SO_REUSEPORT), one epoll, its connections. The ledger must
 // outlive it. Invariant: a connection's next request is not looked at before its reply has been
 // sent.
@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "bench/load/channel.h"
 #include "bench/load/http_request.h"
 #include "bench/load/ledger.h"
 
@@ -33,6 +34,7 @@ struct SinkOptions {
   uint16_t port = 0;               // 0: any
   Verify verify = Verify::kFull;
   std::chrono::milliseconds delay{0};  // of each PutRecord's reply
+  ssl_ctx_st* tls = nullptr;           // null: plain; must outlive the server
 };
 
 class SinkServer {

@@ -14,7 +14,8 @@ class Certificates:
         os.makedirs(directory, exist_ok=True)
         self._directory = directory
         self.ca_file = self._path("ca.pem")
-        if not os.path.exists(self._path("server.pem")):
+        self.certificate_file, self.key_file = self._path("server.pem"), self._path("server.key")
+        if not os.path.exists(self.certificate_file):
             self._make()
 
     def _path(self, name):
@@ -33,9 +34,9 @@ class Certificates:
         self._openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                       "-CAcreateserial", "-days", "30", "-out", "server.new",
                       "-copy_extensions", "copy")
-        os.rename(self._path("server.new"), self._path("server.pem"))
+        os.rename(self._path("server.new"), self.certificate_file)
 
     def server_context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._path("server.pem"), self._path("server.key"))
+        context.load_cert_chain(self.certificate_file, self.key_file)
         return context
