@@ -33,7 +33,7 @@ Result<> ChunkReader::open_segment(uint64_t lsn) {
   const bool same =
       file_ != nullptr && found->base_lsn == segment_.base_lsn && found->epoch == segment_.epoch;
   segment_ = *found;
-  window_.clear();
+  window_bytes_ = 0;
   if (same) return {};
   file_.reset();
   auto file = files_.open(directory_ + "/" + found->name, io::OpenMode::kRead);
@@ -48,25 +48,32 @@ Result<std::string_view> ChunkReader::bytes_at(uint64_t lsn, uint64_t bytes, uin
   if (lsn + bytes > segment_.end_lsn) {
     return fail(ErrorKind::kCorrupt, segment_.name + ": a frame passes the segment's end");
   }
-  const bool inside = lsn >= window_lsn_ && lsn + bytes <= window_lsn_ + window_.size();
+  const bool inside = lsn >= window_lsn_ && lsn + bytes <= window_lsn_ + window_bytes_;
   if (!inside) {
     const uint64_t wanted = std::max(bytes, std::min(bytes_hint, kWindowBytesMax));
-    window_.resize(std::min(wanted, segment_.end_lsn - lsn));
-    window_lsn_ = lsn;
-    const uint64_t offset = kSegmentHeaderBytes + (lsn - segment_.base_lsn);
-    auto got = file_->pread(window_.data(), window_.size(), offset);
-    if (!got && window_.size() > bytes) {  // what is read ahead may be another chunk's trouble
-      window_.resize(bytes);
-      got = file_->pread(window_.data(), bytes, offset);
-    }
-    if (!got) {
-      window_.clear();
-      return tl::unexpected(got.error());
-    }
-    window_.resize(*got);
-    if (*got < bytes) return fail(ErrorKind::kCorrupt, segment_.name + ": shorter than its log");
+    auto read = read_window(lsn, bytes, std::min(wanted, segment_.end_lsn - lsn));
+    if (!read) return tl::unexpected(read.error());
   }
-  return std::string_view(window_).substr(lsn - window_lsn_, bytes);
+  return std::string_view(window_.get() + (lsn - window_lsn_), bytes);
+}
+
+// Not a string: whatever it grew by, it would fill with zeros first.
+Result<> ChunkReader::read_window(uint64_t lsn, uint64_t least, uint64_t wanted) {
+  window_lsn_ = lsn;
+  window_bytes_ = 0;
+  if (wanted > window_capacity_) {
+    window_ = std::make_unique_for_overwrite<char[]>(wanted);
+    window_capacity_ = wanted;
+  }
+  const uint64_t offset = kSegmentHeaderBytes + (lsn - segment_.base_lsn);
+  auto got = file_->pread(window_.get(), wanted, offset);
+  if (!got && wanted > least) {  // what is read ahead may be another chunk's trouble
+    got = file_->pread(window_.get(), least, offset);
+  }
+  if (!got) return tl::unexpected(got.error());
+  window_bytes_ = *got;
+  if (*got < least) return fail(ErrorKind::kCorrupt, segment_.name + ": shorter than its log");
+  return {};
 }
 
 Result<ChunkReader::View> ChunkReader::frame_at(uint64_t lsn, uint64_t frame_bytes_hint) {
@@ -90,7 +97,7 @@ Result<ChunkReader::View> ChunkReader::frame_at_twice(uint64_t lsn, uint64_t fra
   auto view = frame_at(lsn, frame_bytes_hint);
   if (view || view.error().kind != ErrorKind::kCorrupt) return view;
   file_.reset();
-  window_.clear();
+  window_bytes_ = 0;
   return frame_at(lsn, 0);
 }
 
@@ -108,7 +115,9 @@ Result<ChunkReader::View> ChunkReader::data_frame(uint64_t chunk_seq, const Seal
                                                   size_t index) {
   const uint64_t lsn = seal.frame_lsns[index];
   if (lsn == kNoLsn) return fail(ErrorKind::kCorrupt, "a frame is missing");
-  auto view = frame_at_twice(lsn, seal.frame_lsns.back() - lsn + kWindowBytesMax);
+  // Up to the last frame, and that one too if it is not much larger than the others.
+  const uint64_t frame_bytes = kFrameHeaderBytes + seal.body_bytes / seal.frame_lsns.size();
+  auto view = frame_at_twice(lsn, seal.frame_lsns.back() - lsn + frame_bytes + frame_bytes / 4);
   if (!view) return view;
   if (view->header.kind != FrameKind::kData || view->header.chunk_seq != chunk_seq ||
       view->header.frame_no != index + 1) {

@@ -59,6 +59,7 @@ class ChunkReader {
   Result<View> frame_at(uint64_t lsn, uint64_t frame_bytes_hint);
   Result<View> frame_at_twice(uint64_t lsn, uint64_t frame_bytes_hint);
   Result<std::string_view> bytes_at(uint64_t lsn, uint64_t bytes, uint64_t bytes_hint);
+  Result<> read_window(uint64_t lsn, uint64_t least, uint64_t wanted);
   Result<View> data_frame(uint64_t chunk_seq, const SealPayload& seal, size_t index);
   Result<> read_at(uint64_t seal_lsn, const QueuedChunk& chunk, LoadedChunk& out);
   Result<> open_segment(uint64_t lsn);
@@ -72,7 +73,9 @@ class ChunkReader {
   const TailOf tail_of_;
   std::unique_ptr<io::File> file_;  // of segment_
   Segment segment_;
-  std::string window_;  // bytes of segment_ from window_lsn_ on
+  std::unique_ptr<char[]> window_;  // bytes of segment_ from window_lsn_ on
+  uint64_t window_capacity_ = 0;
+  uint64_t window_bytes_ = 0;
   uint64_t window_lsn_ = 0;
 };
 
