@@ -4,11 +4,11 @@
 // CommitPace: when the next commit of a log is begun. Clients that wait for their ack before they
 // send again come back right after a commit, all at once; without a pause the first of them would
 // take a commit for itself, and the others the next. So a small batch waits for as many requests as
-// were acked just now, no longer than the last commit took and at most kWaitUsMax. When they don't
-// come, as many as did are waited for from then on, until kCommitsUntilRetry commits later.
-// Nobody alone ever waits: one client's next request is all that is expected.
-// Invariant: what is put off is due after kWaitUsMax, whatever happens. Does not submit and knows
-// no clock. Loop thread.
+// were acked just now, as long as the last commit took and at most kWaitUsMax (and then for the
+// loop's timer, a millisecond). When they don't come, as many as did are waited for from then on,
+// until kCommitsUntilRetry commits later. A client alone with one message in flight never waits:
+// its next request is all that is expected. Invariant: what is put off is due after kWaitUsMax,
+// whatever happens. Does not submit and knows no clock. Loop thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +36,7 @@ class CommitPace {
   size_t laid_out_ = 0;      // of them when the last commit was done
   size_t expected_max_ = SIZE_MAX;
   uint32_t commits_until_retry_ = 0;
+  bool put_off_ = false;  // the next batch was, at least once
 };
 
 }  // namespace millrace::buffer

@@ -229,18 +229,19 @@ void set_ends(std::vector<Segment>& segments) {
 }
 
 // A process that ended while it removed a segment may have left any part of it. All that was in it
-// is finished, so nothing in it is read. One that is whole is read as ever: it may have damage to
-// keep.
+// is finished, so nothing in it is read, or worth to be kept. One that is whole is read as ever: it
+// may have damage to keep.
 void empty_half_removed(LogFiles& found) {
   for (size_t i = 0; i + 1 < found.segments.size(); ++i) {
     Segment& segment = found.segments[i];
     const uint64_t limit = found.segments[i + 1].base_lsn;
     for (const PositionLine& line : found.position.removed) {
-      const bool of_it =
-          line.chunk_seq <= segment.base_lsn && segment.epoch <= line.removed_epoch();
-      if (of_it && segment.end_lsn < std::min(line.removed_end_lsn(), limit)) {
-        segment.end_lsn = segment.base_lsn;
+      if (!tells_removal(line, segment) ||
+          segment.end_lsn >= std::min(line.removed_end_lsn(), limit)) {
+        continue;
       }
+      segment.end_lsn = segment.base_lsn;
+      segment.damaged = false;
     }
   }
 }
@@ -310,6 +311,11 @@ Result<std::vector<FoundSegment>> read_headers(io::FileSystem& files, const std:
 }
 
 }  // namespace
+
+bool tells_removal(const PositionLine& line, const Segment& segment) {
+  return line.chunk_seq <= segment.base_lsn && segment.base_lsn < line.removed_end_lsn() &&
+         segment.epoch <= line.removed_epoch();
+}
 
 bool may_set_aside(io::FileSystem& files, const std::string& directory) {
   const auto free = files.free_bytes(directory);

@@ -64,6 +64,10 @@ struct LogFiles {
 /// vanish meanwhile are passed over; lines are read last, so they know of every segment's removal.
 Result<LogFiles> look(io::FileSystem& files, const std::string& directory);
 
+/// True if the G line `line`, which may stand for a run of segments, says that all in `segment` is
+/// finished and that its removal was begun.
+bool tells_removal(const PositionLine& line, const Segment& segment);
+
 /// True if the disk has so much room that what failed its checks may be kept in corrupt/.
 bool may_set_aside(io::FileSystem& files, const std::string& directory);
 

@@ -260,7 +260,8 @@ Result<> PositionFile::compact(uint64_t first_lsn,
   if (lines_.size() < compact_from_lines_ && removals_ < compact_from_removals_) return {};
   std::vector<KeptLine> kept;
   for (const KeptLine& line : lines_) {
-    const bool keep = line.line.kind == 'G'   ? line.line.chunk_seq >= first_lsn
+    const bool keep = line.line.kind == 'G' ? line.line.chunk_seq >= first_lsn ||
+                                                  line.line.removed_end_lsn() > first_lsn
                       : line.line.kind == 'R' ? unfinished(line.line.chunk_seq)
                                               : needed(line.shares);
     if (keep) kept.push_back(line);

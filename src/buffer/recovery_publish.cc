@@ -23,8 +23,7 @@ void keep_lines_of_cut_segments(const LogFiles& files, std::vector<KeptLine>& ke
   std::vector<Share> cut;
   for (const Segment& segment : files.segments) {
     for (const PositionLine& line : files.position.removed) {
-      if (line.chunk_seq == segment.base_lsn && line.removed_epoch() == segment.epoch &&
-          line.removed_end_lsn() > segment.end_lsn) {
+      if (tells_removal(line, segment) && line.removed_end_lsn() > segment.end_lsn) {
         cut.push_back(Share{segment.base_lsn, 0});
       }
     }

@@ -32,7 +32,7 @@ Result<std::string_view> SegmentScanner::bytes_at(uint64_t lsn, uint64_t bytes) 
   if (!inside) {
     // More is read ahead while what is asked for lies close together: headers of large frames
     // don't.
-    const bool near = lsn >= window_lsn_ && lsn <= window_lsn_ + window_.size();
+    const bool near = lsn >= window_lsn_ && lsn <= window_lsn_ + window_.size() + 2 * kBlockBytes;
     window_bytes_ = near ? std::min(2 * window_bytes_, kWindowBytesMax) : kWindowBytesMin;
     window_.resize(std::min(std::max(bytes, window_bytes_), end_lsn_ - lsn));
     window_lsn_ = lsn;

@@ -72,6 +72,7 @@ TEST_F(CommitPaceTest, ASlowDiskDoesNotMakeItWaitLong) {
 // Clients with a schedule of their own: after one vain wait nobody waits for a long time.
 TEST_F(CommitPaceTest, WhoDoesNotComeIsNotWaitedForAgainSoon) {
   commit(4, 1);
+  EXPECT_TRUE(waits(1));
   now_us_ += kCommitUs;
   EXPECT_FALSE(waits(1));  // none of the four came
   for (uint32_t i = 1; i < CommitPace::kCommitsUntilRetry; ++i) {
@@ -82,8 +83,19 @@ TEST_F(CommitPaceTest, WhoDoesNotComeIsNotWaitedForAgainSoon) {
   EXPECT_TRUE(waits(1));
 }
 
+// Agents that send in bursts: nobody was put off in the pause, so nothing was in vain.
+TEST_F(CommitPaceTest, APauseIsNoWaitInVain) {
+  commit(4, 0);
+  now_us_ += 5000;
+  EXPECT_FALSE(waits(1));
+  commit(4, 0);
+  EXPECT_TRUE(waits(3));
+  EXPECT_FALSE(waits(4));
+}
+
 TEST_F(CommitPaceTest, AsManyAsCameAreWaitedFor) {
   commit(6, 1);
+  EXPECT_TRUE(waits(2));
   now_us_ += kCommitUs;
   EXPECT_FALSE(waits(4));  // three of six came
   commit(6, 1);

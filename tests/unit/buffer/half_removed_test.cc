@@ -137,6 +137,87 @@ TEST_P(HalfRemovedAfter, APowerCut) {
   }
 }
 
+/// The first of four segments is live, the second is removed, the third is being removed.
+class HalfRemovedBehindALiveOne : public ::testing::Test {
+ protected:
+  static constexpr size_t kStored = 40;
+  static constexpr size_t kOfTheFirst = 4;
+
+  void SetUp() override {
+    LogHarness harness(files_, kDirectory);
+    harness.profile.chunk_bytes_max = 1 << 20;
+    ASSERT_TRUE(harness.start());
+    for (size_t i = 0; i < kStored; ++i) {
+      harness.append({record(static_cast<int>(i % 26))});
+      harness.log().appender().seal_all(SealReason::kForced);
+      ASSERT_TRUE(harness.commit());
+      harness.log().tend();
+    }
+    const std::vector<io::DirectoryEntry> segments = segments_of(disk_);
+    ASSERT_EQ(segments.size(), 4U);
+    uint32_t epoch = 0;
+    ASSERT_TRUE(parse_segment_name(segments[3].name, epoch, newest_base_));
+    std::vector<LogHarness::Taken> taken;
+    while (auto one = harness.take()) taken.push_back(std::move(*one));
+    for (const LogHarness::Taken& one : taken) {
+      const bool of_the_first = one.chunk.seq - taken[0].chunk.seq < kOfTheFirst;
+      if (of_the_first || one.chunk.shares.front().lsn >= newest_base_) {
+        left_.push_back(one.chunk.id.uuid());
+      } else {
+        harness.finish(one);
+      }
+    }
+    ASSERT_GT(left_.size(), kOfTheFirst);
+    ASSERT_LT(left_.size(), kStored);
+    files_.set(io::Fault{.call = io::Call::kTruncate,
+                         .path_glob = "*/" + segments[2].name,
+                         .nth = 4,
+                         .times = io::kForEver});
+    harness.log().tend();
+    ASSERT_EQ(segments_of(disk_).size(), 3U);
+    ASSERT_EQ(segments_of(disk_)[1].size, segments[2].size - 3 * kShrinkStepBytes);
+  }
+
+  // A life that ends before its housekeeping has begun.
+  void start_and_kill() {
+    disk_.set(disk_.state().after_kill());
+    LogHarness life(disk_, kDirectory);
+    ASSERT_TRUE(life.start());
+  }
+
+  void expect_left(io::DiskState state) {
+    io::SimulatedFileSystem left(std::move(state));
+    LogHarness life(left, kDirectory);
+    ASSERT_TRUE(life.start());
+    std::vector<std::string> found;
+    while (auto one = life.take()) found.push_back(one->chunk.id.uuid());
+    EXPECT_EQ(found, left_);
+    EXPECT_EQ(life.registry.total(Metric::kMissingSegments), 0U);
+    EXPECT_EQ(life.registry.total(Metric::kCorruptBytes), 0U);
+  }
+
+  io::SimulatedFileSystem disk_;
+  io::FaultyFileSystem files_{disk_};
+  uint64_t newest_base_ = 0;
+  std::vector<std::string> left_;  // ids of the chunks that were not delivered
+};
+
+TEST_F(HalfRemovedBehindALiveOne, ALifeLater) { expect_left(disk_.state().after_kill()); }
+
+// The G lines of both are one by then. The disk may still undo the cuts.
+TEST_F(HalfRemovedBehindALiveOne, SomeLivesAndAPowerCutLater) {
+  for (int lives = 0; lives < 3; ++lives) {
+    SCOPED_TRACE(lives);
+    start_and_kill();
+    expect_left(disk_.state().after_kill());
+    const io::DiskState state = disk_.state();
+    std::vector<io::Survival> survives(state.change_count());
+    expect_left(state.after_power_cut(survives));
+    for (io::Survival& change : survives) change.how = io::Survival::How::kWhole;
+    expect_left(state.after_power_cut(survives));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Cuts, HalfRemovedAfter, ::testing::Range<uint64_t>(0, 7));
 
 }  // namespace
