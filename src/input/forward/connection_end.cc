@@ -187,6 +187,7 @@ void Connection::end_reading() {
   stream_->stop_reading();
   context_.drop_payload(id_);
   context_.memory.reads_no_more(id_);
+  context_.end_of_turn.request();  // others may have what it held
   state_ = State::kClosing;
 }
 

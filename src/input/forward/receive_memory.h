@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/check.h"
+
 namespace millrace::input {
 
 class ReceiveMemory {
@@ -30,6 +32,7 @@ class ReceiveMemory {
   void remove_connection(uint64_t connection);
   /// A connection that holds less than this may always read on. There is one at least.
   uint64_t share() const {
+    CHECK(connections_ > 0);
     return overrun() ? kSmallBytes : std::max(kSmallBytes, limit_ / 4 / connections_);
   }
 
