@@ -96,7 +96,7 @@ class IngestHarness : public input::Replies {
         .cells = registry.make_cells(""),
         .shared = *shared_,
         .request_submit = [] {},
-        .submit_soon = [](bool) {},
+        .submit_soon = [this](bool wanted) { submit_wanted_soon = wanted; },
         .wake_for_room = [] {},
         .post =
             [this](std::function<void()> task) {
@@ -142,6 +142,8 @@ class IngestHarness : public input::Replies {
 
   /// Hands what is laid out to the commit thread; commit() waits for it.
   void submit() { ingest_->submit(); }
+  /// What the loop does at the end of a turn.
+  void end_turn() { ingest_->submit_what_is_due(); }
 
   /// A message that cannot be decoded.
   input::Verdict give_up(std::string_view tag, std::string_view frame, std::string_view chunk) {
@@ -261,6 +263,7 @@ class IngestHarness : public input::Replies {
   uint64_t dedup_window_ms = 3'600'000;
   size_t stored_count = 0;
   size_t failed_count = 0;
+  bool submit_wanted_soon = false;
 
  private:
   std::string content(const std::string& path) {

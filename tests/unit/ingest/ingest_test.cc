@@ -69,6 +69,26 @@ TEST(Ingest, NothingIsStoredBeforeItsCommit) {
   EXPECT_EQ(harness.failed_count, 0U);
 }
 
+// Two were acked and one has come back: the other is waited for, and the loop's timer is set. How
+// long it waits depends on how long the commit took, so it may take some tries to see it.
+TEST(Ingest, ASmallBatchWaitsForWhoWasAckedJustNow) {
+  io::LossyFileSystem files;
+  IngestHarness harness(files, "/root", match_of(300 << 10));
+  ASSERT_TRUE(harness.start());
+  size_t sent = 0;
+  for (int tries = 0; tries < 1000 && !harness.submit_wanted_soon; ++tries) {
+    harness.receive("app.web", events(0, 1), "a" + std::to_string(++sent));
+    harness.receive("app.web", events(0, 1), "b" + std::to_string(++sent));
+    harness.commit();
+    harness.receive("app.web", events(0, 1), "a" + std::to_string(++sent));
+    harness.end_turn();
+  }
+  ASSERT_TRUE(harness.submit_wanted_soon);
+  EXPECT_EQ(harness.stored_count, sent - 1);
+  while (harness.submit_wanted_soon) harness.end_turn();  // as the timer would
+  harness.commit_until_stored(sent);
+}
+
 TEST(Ingest, AFailedSyncIsNothingToAClient) {
   io::LossyFileSystem files;
   IngestHarness harness(files, "/root", match_of(300 << 10));
