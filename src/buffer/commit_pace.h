@@ -7,8 +7,8 @@
 // were acked just now, as long as the last commit took and at most kWaitUsMax (and then for the
 // loop's timer, a millisecond). When they don't come, as many as did are waited for from then on,
 // until kCommitsUntilRetry commits later. A client alone with one message in flight never waits:
-// its next request is all that is expected. Invariant: what is put off is due after kWaitUsMax,
-// whatever happens. Does not submit and knows no clock. Loop thread.
+// its next request is all that is expected. Does not submit and knows no clock.
+// Invariant: what is put off is due after kWaitUsMax, whatever happens. Loop thread.
 
 #include <cstddef>
 #include <cstdint>
