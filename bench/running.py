@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from certificates import Certificates
+from millrace import Millrace, kinesis_match
 from waiting import until
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -81,6 +83,21 @@ class Sink:
         with contextlib.closing(connection):
             connection.request("GET", "/_stats")
             return json.loads(connection.getresponse().read())
+
+
+@contextlib.contextmanager
+def receiver(directory, place, *sink_options, body="json", tls=False, chunk="300k", workers=2,
+             flush_threads=4):
+    """A started millrace, with all its files below `place`, whose one match sends to a sink with
+    these options: (millrace, sink)."""
+    certificates = Certificates(os.path.join(place, "tls")) if tls else None
+    with Sink(directory, *sink_options, certificates=certificates) as sink:
+        trust = {"ca_file": certificates.ca_file} if certificates else {}
+        match = kinesis_match(sink.url, body_format=body, **trust, buffer={
+            "chunk_limit_size": chunk, "flush_interval": "5s",
+            "flush_thread_count": flush_threads})
+        with Millrace(place, [match], system={"workers": workers}).start() as millrace:
+            yield millrace, sink
 
 
 def cpu_seconds(pid):

@@ -28,11 +28,9 @@ void run(benchmark::State& state, const config::Format& options) {
     benchmark::DoNotOptimize(room.get());
     benchmark::ClobberMemory();
   }
-  const auto events = static_cast<double>(work.entries.size());
-  state.counters["ns/event"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * events / 1e9,
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-  state.counters["bytes/event"] = static_cast<double>(bytes) / events;
+  const size_t events = work.entries.size();
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, events);
+  state.counters["bytes/event"] = static_cast<double>(bytes) / static_cast<double>(events);
 }
 
 void format_events(benchmark::State& state) { run(state, {}); }
@@ -61,9 +59,7 @@ void skip_events(benchmark::State& state) {
     }
     benchmark::DoNotOptimize(p);
   }
-  state.counters["ns/event"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * static_cast<double>(work.entries.size()) / 1e9,
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, work.entries.size());
 }
 BENCHMARK(skip_events);
 

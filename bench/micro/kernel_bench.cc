@@ -57,12 +57,9 @@ const std::string& records_in_base64() {
   return text;
 }
 
-// Per event, whatever unit the reporter prints: 1e6 times the rate's inverse is microseconds.
 void tell(benchmark::State& state, size_t messages = 1) {
-  const auto events = static_cast<double>(work().entries.size() * messages);
   state.counters["us/event"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * events / 1e6,
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+      bench::per_event(state, bench::kMicroseconds, work().entries.size() * messages);
 }
 
 void json(benchmark::State& state) {

@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t kRoomBytes = 512 << 10;
 
-// Per event, whatever unit the reporter prints: 1e9 times the rate's inverse is nanoseconds.
-benchmark::Counter ns_per_event(const benchmark::State& state, size_t events) {
-  return {static_cast<double>(state.iterations()) * static_cast<double>(events) / 1e9,
-          benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
-}
-
 void headers_alone(benchmark::State& state) {
   char header[kpl::kFragmentHeaderBytesMax];
   size_t bytes = 300;
@@ -27,7 +21,7 @@ void headers_alone(benchmark::State& state) {
       benchmark::DoNotOptimize(kpl::put_fragment_header(header, bytes, 0));
     }
   }
-  state.counters["ns/event"] = ns_per_event(state, 500);
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, 500);
 }
 BENCHMARK(headers_alone);
 
@@ -46,7 +40,7 @@ void format_and_encode(benchmark::State& state) {
     benchmark::DoNotOptimize(room.get());
     benchmark::ClobberMemory();
   }
-  state.counters["ns/event"] = ns_per_event(state, work.entries.size());
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, work.entries.size());
   state.counters["bytes/event"] =
       static_cast<double>(bytes) / static_cast<double>(work.entries.size());
 }

@@ -47,9 +47,7 @@ const std::string& frame() {
 }
 
 void tell(benchmark::State& state) {
-  state.counters["ns/event"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * static_cast<double>(work().entries.size()) / 1e9,
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, work().entries.size());
 }
 
 void splitter(benchmark::State& state) {
@@ -99,14 +97,6 @@ class Place {
   Place() : harness_(files_, path_ + "/buffer") {
     std::filesystem::remove_all(path_);
     harness_.profile.chunk_bytes_max = kChunkBytes;
-    format::JsonFormatter formatter{config::Format()};
-    formatter.set_tag("app.web");
-    std::string room(4096, '\0');
-    for (const bench::Entry& entry : work().entries) {
-      const char* const end =
-          bench::encode_event(formatter, work(), entry, room.data(), room.data() + room.size());
-      records_.emplace_back(room.data(), static_cast<size_t>(end - room.data()));
-    }
   }
   ~Place() {
     harness_.stop();
@@ -120,7 +110,7 @@ class Place {
   const std::string path_ = std::filesystem::current_path() / "way_in_bench.tmp";
   io::RealFileSystem files_;
   testing::LogHarness harness_;
-  std::vector<std::string> records_;
+  const std::vector<std::string> records_ = bench::encoded_events(work());
 };
 
 void group(benchmark::State& state) {

@@ -29,16 +29,10 @@ struct Chunk {
 // Events until they fill a chunk.
 const Chunk& chunk() {
   static const Chunk made = [] {
-    const bench::Work work = bench::load_work();
-    format::JsonFormatter formatter{config::Format()};
-    formatter.set_tag("app.web");
-    std::string room(4096, '\0');
+    const std::vector<std::string> events = bench::encoded_events(bench::load_work());
     Chunk out;
     while (out.record.size() + 1024 < kChunkBytes) {
-      const bench::Entry& entry = work.entries[out.events++ % work.entries.size()];
-      const char* const end =
-          bench::encode_event(formatter, work, entry, room.data(), room.data() + room.size());
-      out.record.append(room.data(), static_cast<size_t>(end - room.data()));
+      out.record += events[out.events++ % events.size()];
     }
     return out;
   }();
@@ -46,9 +40,7 @@ const Chunk& chunk() {
 }
 
 void tell(benchmark::State& state) {
-  state.counters["ns/event"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * static_cast<double>(chunk().events) / 1e9,
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns/event"] = bench::per_event(state, bench::kNanoseconds, chunk().events);
 }
 
 void read_chunk(benchmark::State& state) {

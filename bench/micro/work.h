@@ -4,6 +4,8 @@
 // The work that every micro benchmark is measured on: 500 entries [EventTime, map of eleven keys],
 // about 244 bytes each, as one PackedForward message carries them (bench/data/events-500.msgpack).
 
+#include <benchmark/benchmark.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -44,6 +46,16 @@ inline Work load_work() {
     std::exit(1);
   }
   return work;
+}
+
+constexpr double kNanoseconds = 1e9;
+constexpr double kMicroseconds = 1e6;
+
+/// CPU time per event in this unit, whatever the reporter prints: the unit times the rate's
+/// inverse. `events`: of one iteration.
+inline benchmark::Counter per_event(const benchmark::State& state, double unit, size_t events) {
+  return {static_cast<double>(state.iterations()) * static_cast<double>(events) / unit,
+          benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
 }
 
 }  // namespace millrace::bench
