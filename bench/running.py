@@ -87,16 +87,18 @@ class Sink:
 
 @contextlib.contextmanager
 def receiver(directory, place, *sink_options, body="json", tls=False, chunk="300k", workers=2,
-             flush_threads=4):
-    """A started millrace, with all its files below `place`, whose one match sends to a sink with
-    these options: (millrace, sink)."""
+             flush_threads=4, outputs=1):
+    """A started millrace, with all its files below `place`, that sends to a sink with these
+    options: (millrace, sink). Its one match takes every tag; more of them take those that end in
+    .0, .1 and so on."""
     certificates = Certificates(os.path.join(place, "tls")) if tls else None
     with Sink(directory, *sink_options, certificates=certificates) as sink:
         trust = {"ca_file": certificates.ca_file} if certificates else {}
-        match = kinesis_match(sink.url, body_format=body, **trust, buffer={
+        patterns = ["**"] if outputs == 1 else [f"**.{number}" for number in range(outputs)]
+        matches = [{**kinesis_match(sink.url, body_format=body, **trust, buffer={
             "chunk_limit_size": chunk, "flush_interval": "5s",
-            "flush_thread_count": flush_threads})
-        with Millrace(place, [match], system={"workers": workers}).start() as millrace:
+            "flush_thread_count": flush_threads}), "pattern": pattern} for pattern in patterns]
+        with Millrace(place, matches, system={"workers": workers}).start() as millrace:
             yield millrace, sink
 
 

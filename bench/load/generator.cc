@@ -57,9 +57,11 @@ struct Generator::Connection {
     Clock::time_point due;
   };
 
-  Connection(UniqueFd socket, const MessageShape& shape) : fd(std::move(socket)), message(shape) {}
+  Connection(UniqueFd socket, const MessageShape& of)
+      : fd(std::move(socket)), shape(of), message(of) {}
 
   UniqueFd fd;
+  MessageShape shape;
   Message message;
   std::string_view unsent;  // rest of the message being written
   uint64_t unsent_number = 0;
@@ -116,6 +118,7 @@ Result<> Generator::connect() {
     if (!fd) return tl::unexpected(fd.error());
     MessageShape shape = plan_.shape;
     shape.seed += i;  // each connection has its own 500 events
+    if (plan_.tags > 1) shape.tag += "." + std::to_string(i % plan_.tags);
     connections_.push_back(std::make_unique<Connection>(std::move(*fd), shape));
     epoll_event event{};
     event.events = EPOLLIN;
@@ -155,7 +158,7 @@ void Generator::load(Connection& connection, uint64_t message_number) {
     connection.unsent = gzipped_[message_number];
   } else {
     if (events_of(message_number) != connection.message.events()) {
-      MessageShape shape = plan_.shape;
+      MessageShape shape = connection.shape;
       shape.events = static_cast<uint32_t>(events_of(message_number));
       connection.message = Message(shape);
     }

@@ -26,6 +26,7 @@ struct Plan {
   std::string host = "127.0.0.1";
   std::string port = "24224";
   MessageShape shape;
+  uint64_t tags = 1;       // above 1: connection i has shape.tag.(i % tags); without gzip only
   bool gzip = false;       // compressed before the clock starts: about 50 MB per million events
   uint64_t events = 0;     // in all
   uint64_t first_seq = 0;  // seq of the first event

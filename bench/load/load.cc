@@ -19,6 +19,8 @@ constexpr char kUsage[] =
     "  --host 127.0.0.1  --port 24224  --tag app.web\n"
     "  --events 1000000              in all; numbered in `seq`, from --first-seq (0)\n"
     "  --events-per-message 500\n"
+    "  --event-bytes 0               of each entry, from 100; 0: eleven keys, about 244\n"
+    "  --tags 1                      from 2 on the connections have <tag>.0, <tag>.1 ... in turn\n"
     "  --connections 8\n"
     "  --window 1                    unacknowledged messages per connection\n"
     "  --rate 0                      events per second; 0: as fast as it goes\n"
@@ -32,9 +34,15 @@ Plan read_plan(Arguments& arguments) {
   plan.host = arguments.text("host", plan.host);
   plan.port = std::to_string(arguments.number("port", 24224, 1, 65535));
   plan.shape.tag = arguments.text("tag", plan.shape.tag);
-  plan.shape.tag.resize(std::min<size_t>(plan.shape.tag.size(), 255));
+  plan.shape.tag.resize(std::min<size_t>(plan.shape.tag.size(), 250));
   plan.shape.events =
       static_cast<uint32_t>(arguments.number("events-per-message", 500, 1, 1'000'000));
+  plan.shape.event_bytes =
+      static_cast<uint32_t>(arguments.number("event-bytes", 0, 0, kEventBytesMax));
+  if (plan.shape.event_bytes > 0) {
+    plan.shape.event_bytes = std::max(plan.shape.event_bytes, kEventBytesMin);
+  }
+  plan.tags = arguments.number("tags", 1, 1, 1000);
   plan.shape.acks = !arguments.flag("no-acks");
   plan.shape.seed = arguments.number("seed", 1, 0, UINT64_MAX);
   plan.gzip = arguments.flag("gzip");

@@ -120,6 +120,24 @@ void append_record(std::string& out, Dice& dice) {
   append_str(out, std::string(kSeqDigits, '0'));  // stays last: its digits are written later
 }
 
+// An entry's bytes around the text of `message`, with the header of a str 32.
+constexpr size_t kAroundText = 11 + 1 + 8 + 5 + 4 + 1 + kSeqDigits;
+
+void append_text_record(std::string& out, size_t entry_bytes, Dice& dice) {
+  CHECK(entry_bytes >= kEventBytesMin);
+  out.push_back('\x82');
+  append_str(out, "message");
+  const size_t end = out.size() + 5 + entry_bytes - kAroundText;
+  append_str32_header(out, entry_bytes - kAroundText);
+  while (out.size() < end) {
+    out += dice.one_of(kAgents);
+    out += ' ';
+  }
+  out.resize(end);
+  append_str(out, "seq");
+  append_str(out, std::string(kSeqDigits, '0'));
+}
+
 std::string gzip(std::string_view bytes) {
   z_stream stream{};
   CHECK(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) ==
@@ -167,7 +185,11 @@ void Message::append_entries(const MessageShape& shape) {
     bytes_.append("\x92\xd7\x00", 3);  // [EventTime (ext 0, 8 bytes), record]
     append_be<uint32_t>(bytes_, kFirstSecond);
     append_be<uint32_t>(bytes_, (i + 1) * kNanosecondStep % 1'000'000'000);
-    append_record(bytes_, dice);
+    if (shape.event_bytes == 0) {
+      append_record(bytes_, dice);
+    } else {
+      append_text_record(bytes_, shape.event_bytes, dice);
+    }
     seq_at_.push_back(static_cast<uint32_t>(bytes_.size() - kSeqDigits));
   }
 }

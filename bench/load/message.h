@@ -2,11 +2,11 @@
 #pragma once
 
 // Message: one PackedForward message of events shaped like bench/data/events-500.msgpack: EventTime
-// and eleven keys, about 244 bytes an event, the last key `seq` a 12-digit number. It is made once;
-// number() writes new `seq` digits and a new chunk id in place, which is all that a message costs.
-// Does not send. Invariant: no two messages of one run and no two runs share a chunk id.
-// Source of the form: fluent/fluentd wiki, Forward Protocol Specification v1, PackedForward Mode.
-// One thread at a time.
+// and eleven keys, about 244 bytes an event, the last key `seq` a 12-digit number; or of events of
+// a given size, with `message` and `seq`. It is made once; number() writes new `seq` digits and a
+// new chunk id in place, which is all that a message costs. Does not send. Invariant: no two
+// messages of one run and no two runs share a chunk id. Source of the form: fluent/fluentd wiki,
+// Forward Protocol Specification v1, PackedForward Mode. One thread at a time.
 
 #include <array>
 #include <cstdint>
@@ -21,11 +21,16 @@ using ChunkText = std::array<char, kChunkIdSize>;
 /// Chunk ids of one run: 8 random bytes of the run, then the message's number, in base64.
 ChunkText chunk_text(uint64_t run, uint64_t message_number);
 
+/// The smallest MessageShape::event_bytes, and the largest.
+constexpr uint32_t kEventBytesMin = 100;
+constexpr uint32_t kEventBytesMax = 1'000'000;
+
 struct MessageShape {
   std::string tag = "app.web";
   uint32_t events = 500;
-  bool acks = true;   // with the option `chunk`
-  uint64_t seed = 1;  // what the events hold; equal seeds make equal events
+  uint32_t event_bytes = 0;  // of each entry; 0: eleven keys, about 244
+  bool acks = true;          // with the option `chunk`
+  uint64_t seed = 1;         // what the events hold; equal seeds make equal events
 };
 
 class Message {

@@ -165,7 +165,26 @@ class Generator(unittest.TestCase):
             self.assertIs(type(mine[0][1][key]), type(value), key)
         self.assertAlmostEqual(len(receiver.messages[0][1]) / len(payload), 1, delta=0.02)
 
-    def test_without_acks(self):
+    def test_events_of_a_given_size(self):
+        for size in (100, 10_000):
+            with self.subTest(size=size):
+                receiver = Receiver()
+                self.load(receiver, "--events", "40", "--events-per-message", "20", "--event-bytes",
+                          str(size))
+                self.assertEqual([len(message[1]) for message in receiver.messages], [20 * size] * 2)
+                numbers = [int(record["seq"]) for message in receiver.messages
+                           for _, record in events_of(message)]
+                self.assertEqual(sorted(numbers), list(range(40)))
+
+    def test_connections_with_tags_of_their_own(self):
+        receiver = Receiver()
+        self.load(receiver, "--events", "1030", "--events-per-message", "100", "--connections", "4",
+                  "--tags", "3")
+        self.assertEqual({message[0] for message in receiver.messages},
+                         {"app.web.0", "app.web.1", "app.web.2"})
+        self.assertEqual(sorted(len(events_of(message)) for message in receiver.messages),
+                         [30] + [100] * 10)
+
         receiver = Receiver()
         status, figures = self.load(receiver, "--events", "10000", "--no-acks")
         self.assertEqual((status, figures["acks"]), (0, False))
