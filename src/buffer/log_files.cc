@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "buffer/removed_ranges.h"
 #include "buffer/segment_file.h"
 
 namespace millrace::buffer {
@@ -158,44 +159,6 @@ void read_position(const std::vector<PositionText>& texts, const std::string& uu
   }
 }
 
-Result<> move_aside(io::FileSystem& files, const std::string& directory, const std::string& name) {
-  const std::string aside = directory + "/corrupt";
-  if (auto made = files.make_directories(aside); !made) return made;
-  if (auto moved = files.rename(directory + "/" + name, aside + "/" + name); !moved) return moved;
-  return files.sync_directory(directory);
-}
-
-// Of two files that cannot both be segments of this log: true if `b` is the one that is not. A good
-// header tells more than a name, and a name that agrees with it more than one that does not.
-bool second_is_wrong(const Segment& a, const Segment& b) {
-  if (a.damaged != b.damaged) return b.damaged;
-  return b.name != segment_name(b.epoch, b.base_lsn);
-}
-
-// Sorts by identity. A place is taken once and base_lsn never decreases; a file that breaks this (a
-// copy, a name that is not its own) is a stray.
-void put_in_order(LogFiles& found) {
-  std::vector<Segment>& segments = found.segments;
-  std::sort(segments.begin(), segments.end(), [](const Segment& a, const Segment& b) {
-    return a.epoch != b.epoch ? a.epoch < b.epoch : a.base_lsn < b.base_lsn;
-  });
-  for (size_t i = 1; i < segments.size();) {
-    const Segment& before = segments[i - 1];
-    const bool same = before.epoch == segments[i].epoch && before.base_lsn == segments[i].base_lsn;
-    if (!same && before.base_lsn <= segments[i].base_lsn) {
-      ++i;
-      continue;
-    }
-    const size_t wrong = second_is_wrong(before, segments[i]) ? i : i - 1;
-    found.strays.push_back(
-        StraySegment{.name = segments[wrong].name,
-                     .file_bytes = segments[wrong].file_bytes,
-                     .kind = same ? StraySegment::Kind::kCopy : StraySegment::Kind::kNoPlace});
-    segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(wrong));
-    i = std::max<size_t>(1, i - 1);
-  }
-}
-
 // The segments of this log, by its uuid; those of another are strays.
 void keep_own(std::vector<FoundSegment> segments, LogFiles& found) {
   for (FoundSegment& segment : segments) {
@@ -246,24 +209,6 @@ void empty_half_removed(LogFiles& found) {
   }
 }
 
-// Tells each stray and moves it to corrupt/. On a disk without room for that it stays where it is.
-Result<> move_strays(io::FileSystem& files, const std::string& directory, const LogFiles& found,
-                     metrics::Cells& cells) {
-  for (const StraySegment& stray : found.strays) {
-    const bool other = stray.kind == StraySegment::Kind::kOtherLog;
-    log::error("buffer",
-               other ? "a segment of another log was moved to corrupt/"
-                     : "a segment that does not fit the others was moved to corrupt/",
-               {{"directory", directory}, {"file", stray.name}});
-    if (stray.kind == StraySegment::Kind::kNoPlace) {
-      cells.add(metrics::Metric::kCorruptBytes, stray.file_bytes);
-    }
-    auto moved = move_aside(files, directory, stray.name);
-    if (!moved && moved.error().kind != ErrorKind::kNoSpace) return moved;
-  }
-  return {};
-}
-
 void tell_bad_headers(const std::string& directory, const LogFiles& found, metrics::Cells& cells) {
   for (const Segment& segment : found.segments) {
     if (!segment.damaged) continue;
@@ -312,11 +257,6 @@ Result<std::vector<FoundSegment>> read_headers(io::FileSystem& files, const std:
 
 }  // namespace
 
-bool tells_removal(const PositionLine& line, const Segment& segment) {
-  return line.chunk_seq <= segment.base_lsn && segment.base_lsn < line.removed_end_lsn() &&
-         segment.epoch <= line.removed_epoch();
-}
-
 bool may_set_aside(io::FileSystem& files, const std::string& directory) {
   const auto free = files.free_bytes(directory);
   return free && *free >= kDiskMinFreeBytes;
@@ -330,7 +270,7 @@ Result<LogFiles> look(io::FileSystem& files, const std::string& directory) {
   if (!position) return tl::unexpected(position.error());
   found.uuid = uuid_of(*position, *segments);
   keep_own(std::move(*segments), found);
-  put_in_order(found);
+  put_in_order(found.segments, found.strays);
   set_ends(found.segments);
   read_position(*position, found.uuid, found.position);
   empty_half_removed(found);
@@ -348,7 +288,7 @@ Result<LogFiles> survey(io::FileSystem& files, const std::string& directory,
     }
   }
   tell_bad_headers(directory, *found, cells);
-  if (auto moved = move_strays(files, directory, *found, cells); !moved) {
+  if (auto moved = move_strays(files, directory, found->strays, cells); !moved) {
     return tl::unexpected(moved.error());
   }
   return found;

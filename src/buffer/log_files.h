@@ -15,6 +15,7 @@
 
 #include "buffer/position_line.h"
 #include "buffer/segment_set.h"
+#include "buffer/stray_segments.h"
 #include "io/io.h"
 #include "metrics/metrics.h"
 
@@ -35,18 +36,6 @@ struct PositionFacts {
   bool cut = false;                      // chunks.pos is shorter than any that was written
 };
 
-/// A file under a segment's name that is none of this log's.
-struct StraySegment {
-  enum class Kind : uint8_t {
-    kOtherLog,
-    kCopy,     // of a segment that is there under its own name
-    kNoPlace,  // its place in the order cannot be
-  };
-  std::string name;
-  uint64_t file_bytes = 0;
-  Kind kind = Kind::kOtherLog;
-};
-
 struct LogFiles {
   std::string uuid;                            // 16 bytes; empty: the log is new
   uint64_t key_seed = 0;                       // of the newest segment
@@ -63,10 +52,6 @@ struct LogFiles {
 /// Looks at `directory`. kInvalid: a segment needs a newer version of millrace. Segments that
 /// vanish meanwhile are passed over; lines are read last, so they know of every segment's removal.
 Result<LogFiles> look(io::FileSystem& files, const std::string& directory);
-
-/// True if the G line `line`, which may stand for a run of segments, says that all in `segment` is
-/// finished and that its removal was begun.
-bool tells_removal(const PositionLine& line, const Segment& segment);
 
 /// True if the disk has so much room that what failed its checks may be kept in corrupt/.
 bool may_set_aside(io::FileSystem& files, const std::string& directory);

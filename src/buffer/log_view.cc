@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "buffer/removed_ranges.h"
+
 namespace millrace::buffer {
 namespace {
 
@@ -15,17 +17,6 @@ constexpr const char* kRepeat = "a chunk that was delivered may be sent once mor
 bool has(const LogFiles& files, const Segment& segment) {
   return std::any_of(files.segments.begin(), files.segments.end(),
                      [&](const Segment& other) { return other.name == segment.name; });
-}
-
-// The end of the removed ranges that begin at or before `lsn` and go on without a gap.
-uint64_t removed_up_to(const std::vector<PositionLine>& removed, uint64_t lsn) {
-  while (true) {
-    const auto line = std::find_if(removed.begin(), removed.end(), [&](const PositionLine& g) {
-      return g.chunk_seq <= lsn && lsn < g.removed_end_lsn();
-    });
-    if (line == removed.end()) return lsn;
-    lsn = line->removed_end_lsn();
-  }
 }
 
 Damage of_file(std::string file, std::string what, std::vector<std::string> costs = {}) {
@@ -67,10 +58,8 @@ void add_newest(const LogFiles& files, std::vector<Damage>& faults) {
   if (files.segments.empty()) return;
   const PositionFacts& position = files.position;
   const Segment& newest = files.segments.back();
-  uint64_t removed_end = position.header ? position.header->first_lsn : 0;
-  for (const PositionLine& line : position.removed) {
-    removed_end = std::max(removed_end, line.removed_end_lsn());
-  }
+  const uint64_t removed_end =
+      removed_end_of(position.removed, position.header ? position.header->first_lsn : 0);
   if (newest.epoch < position.highest_epoch || newest.base_lsn < removed_end) {
     faults.push_back(of_file("", "the newest segment is missing",
                              {fmt::format("what was stored after {} was written", newest.name)}));

@@ -16,6 +16,11 @@ constexpr const char* kName = "/chunks.pos";
 constexpr const char* kTooLarge = ": as large as it may be";
 constexpr const char* kNextName = "/chunks.pos.next";
 
+// A log that begins at `first_lsn` has something of this removed range, or of what follows it.
+bool tells_of_rest(const PositionLine& removed, uint64_t first_lsn) {
+  return removed.chunk_seq >= first_lsn || removed.removed_end_lsn() > first_lsn;
+}
+
 bool finishes(char kind) { return kind != 'R' && kind != 'G'; }
 
 // Of each unfinished chunk the R with the most attempts; G lines as one per run of ranges.
@@ -260,8 +265,7 @@ Result<> PositionFile::compact(uint64_t first_lsn,
   if (lines_.size() < compact_from_lines_ && removals_ < compact_from_removals_) return {};
   std::vector<KeptLine> kept;
   for (const KeptLine& line : lines_) {
-    const bool keep = line.line.kind == 'G' ? line.line.chunk_seq >= first_lsn ||
-                                                  line.line.removed_end_lsn() > first_lsn
+    const bool keep = line.line.kind == 'G'   ? tells_of_rest(line.line, first_lsn)
                       : line.line.kind == 'R' ? unfinished(line.line.chunk_seq)
                                               : needed(line.shares);
     if (keep) kept.push_back(line);

@@ -81,7 +81,6 @@ class Recovery {
   bool report_gaps();
   bool report_newest();
   bool report_chunks_without_frames();
-  uint64_t removed_up_to(uint64_t lsn) const;
   void report_position();
   void drop_finished();
   Result<> publish(Recovered& out);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "buffer/recovery.h"
+#include "buffer/removed_ranges.h"
 
 namespace millrace::buffer {
 
@@ -41,18 +42,6 @@ void Recovery::report_missing() {
   if (!damaged) report_chunks_without_frames();
 }
 
-// The end of the removed ranges that begin at or before `lsn` and go on without a gap.
-uint64_t Recovery::removed_up_to(uint64_t lsn) const {
-  const auto& removed = files_.position.removed;
-  while (true) {
-    const auto line = std::find_if(removed.begin(), removed.end(), [&](const PositionLine& g) {
-      return g.chunk_seq <= lsn && lsn < g.removed_end_lsn();
-    });
-    if (line == removed.end()) return lsn;
-    lsn = line->removed_end_lsn();
-  }
-}
-
 // A range before or between segments that no G line explains: somebody else removed a file, or cut
 // it. The position file knows where the log began.
 bool Recovery::report_gaps() {
@@ -61,7 +50,7 @@ bool Recovery::report_gaps() {
   uint64_t expected = header ? header->first_lsn : files_.segments.front().base_lsn;
   bool found = false;
   for (const Segment& segment : files_.segments) {
-    if (expected < segment.base_lsn) expected = removed_up_to(expected);
+    if (expected < segment.base_lsn) expected = removed_up_to(files_.position.removed, expected);
     if (expected < segment.base_lsn) {
       found = true;
       cells_.add(Metric::kMissingSegments);
@@ -78,16 +67,14 @@ bool Recovery::report_gaps() {
 // The newest segment is never removed, never cut, and begins at or above all that was removed.
 bool Recovery::report_newest() {
   const PositionFacts& position = files_.position;
-  uint64_t removed_end = position.header ? position.header->first_lsn : 0;
-  for (const PositionLine& line : position.removed) {
-    removed_end = std::max(removed_end, line.removed_end_lsn());
-  }
+  const uint64_t removed_end =
+      removed_end_of(position.removed, position.header ? position.header->first_lsn : 0);
   if (files_.segments.empty()) {
     if (!position.header) return false;
     cells_.add(Metric::kMissingSegments);
     log::error("buffer", "all segments are missing; their frames are lost",
                {{"directory", settings_.directory},
-                {"from_lsn", removed_up_to(position.header->first_lsn)},
+                {"from_lsn", removed_up_to(position.removed, position.header->first_lsn)},
                 {"last_epoch", position.highest_epoch}});
     return true;
   }

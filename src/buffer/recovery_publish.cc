@@ -9,6 +9,7 @@
 #include "buffer/first_commit.h"
 #include "buffer/group_writer.h"
 #include "buffer/recovery.h"
+#include "buffer/removed_ranges.h"
 #include "buffer/segment_file.h"
 
 namespace millrace::buffer {
