@@ -25,10 +25,11 @@ class Compression(HostileCase):
     LIMIT = 32 * MIB
     SOURCE = {"decompression_size_limit": LIMIT, "undecodable": "refuse"}
 
-    def assert_refused(self, data, reason):
+    def assert_refused(self, data, reason, message):
         before = self.counted("connections_closed_total", reason=reason)
         self.assertEqual(self.fin_after(data), b"")
         self.assertEqual(self.counted("connections_closed_total", reason=reason), before + 1)
+        self.assertIn(f"input: closed: {message} peer=", self.loud_log()[-1])
 
     def hostile_compression_bombs(self):
         """10 MiB that would be 10 GiB: refused at decompression_size_limit, in bounded memory."""
@@ -39,7 +40,8 @@ class Compression(HostileCase):
         self.assertGreater(len(gzip_bomb), 10 * MIB)
         for name, bomb in (("gzip", gzip_bomb), ("zstd", zstd_bomb)):
             with self.subTest(name):
-                self.assert_refused(compressed(bomb, name), "decompression")
+                self.assert_refused(compressed(bomb, name), "decompression",
+                                    "a payload unpacks to more than decompression_size_limit")
         # The message, the room it grew into, and what came out of it.
         self.assertLess(self.millrace.memory_peak_bytes() - before, self.LIMIT + 4 * len(gzip_bomb))
         self.assert_stored()
@@ -49,7 +51,8 @@ class Compression(HostileCase):
         """Above 16 MiB nothing may unpack to a thousand times its size; below, anything may."""
         for name, bomb in (("gzip", gzip.compress(bytes(20 * MIB), 9)), ("zstd", zstd_zeros(20 * MIB))):
             with self.subTest(name):
-                self.assert_refused(compressed(bomb, name), "decompression_ratio")
+                self.assert_refused(compressed(bomb, name), "decompression_ratio",
+                                    "a payload unpacks to more than decompression_ratio_limit times its size")
         line = self.loud_log()[-1]
         self.assertIn('peer="127.0.0.1" decompression_ratio_limit=1000', line)
         equal_lines = gzip.compress((b"\x92" + T + b"\x81\xa1a" + pack("v" * 4000)) * 4000, 9)
@@ -62,7 +65,8 @@ class Compression(HostileCase):
         for frame in ("28 b5 2f fd 00 88 01 00 00", "28 b5 2f fd 00 f8 01 00 00",
                       "28 b5 2f fd e0 00 00 00 00 00 00 00 10 01 00 00"):
             with self.subTest(frame):
-                self.assert_refused(compressed(octets(frame), "zstd"), "decompression")
+                self.assert_refused(compressed(octets(frame), "zstd"), "decompression",
+                                    "a zstd payload needs a window of more than 8 MiB")
         self.assertLess(self.millrace.memory_peak_bytes() - before, 16 * MIB)
 
     def hostile_many_members(self):
@@ -70,4 +74,5 @@ class Compression(HostileCase):
         member, empty = gzip.compress(E1, 1), gzip.compress(b"", 1)
         self.assertEqual(self.open_after(compressed(member * 50_000, "gzip")), ACK)
         self.assertEqual(len(self.stored()), 50_000)
-        self.assert_refused(compressed(empty * 1_000_001, "gzip"), "decompression")
+        self.assert_refused(compressed(empty * 1_000_001, "gzip"), "decompression",
+                            "a payload of more than 1000000 gzip members or zstd frames")

@@ -88,6 +88,10 @@ std::optional<std::string> unpacked_by_bytes(std::string_view packed) {
 void check_unpacking(Inflater& inflater, Compression kind, std::string_view packed) {
   const Status status = inflater.unpack(kind, packed);
   CHECK(inflater.output().size() <= kLimit);
+  CHECK(status != Status::kTooLarge || inflater.output().size() == kLimit);
+  CHECK(status != Status::kTooDense);
+  CHECK(status != Status::kTooManyMembers || packed.size() > Inflater::kMembersMax);
+  CHECK(status != Status::kWindowTooLarge || kind == Compression::kZstd);
   if (packed.empty()) return;
   if (const auto expected = unpacked_by_library(kind, packed)) {
     // ZSTD_decompress needs no window of its own, and takes windows and blocks of any size.

@@ -315,9 +315,11 @@ class ForwardJudge {
     step.mode = input::Mode::kCompressed;
     const bool gzip = compression_ == "gzip";
     const Status status = inflater_.unpack(gzip ? Compression::kGzip : Compression::kZstd, payload);
-    step.reason = status == Status::kCorrupt    ? Reason::kInflateCorrupt
-                  : status == Status::kTooLarge ? Reason::kInflateLimit
-                                                : Reason::kInflateRatio;
+    step.reason = status == Status::kCorrupt          ? Reason::kInflateCorrupt
+                  : status == Status::kTooLarge       ? Reason::kInflateLimit
+                  : status == Status::kTooManyMembers ? Reason::kInflateMembers
+                  : status == Status::kWindowTooLarge ? Reason::kInflateWindow
+                                                      : Reason::kInflateRatio;
     if (status != Status::kOk) return;
     step.kind = Kind::kMessage;
     step.entries = EntriesJudge(now_).packed(inflater_.output());

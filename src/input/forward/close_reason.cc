@@ -7,7 +7,7 @@ namespace millrace::input {
 
 const CloseReasonInfo& info_of(CloseReason reason) {
   using metrics::Metric;
-  static constexpr std::array<CloseReasonInfo, 21> kReasons = {{
+  static constexpr std::array<CloseReasonInfo, 23> kReasons = {{
       {Metric::kClosedForeign, "closed: the client speaks another protocol"},
       {Metric::kClosedMalformed, "closed: the bytes are not a forward message"},
       {Metric::kClosedMalformed, "closed: the value is not a forward message"},
@@ -16,6 +16,9 @@ const CloseReasonInfo& info_of(CloseReason reason) {
       {Metric::kClosedInflate, "closed: a payload unpacks to more than decompression_size_limit"},
       {Metric::kClosedInflateRatio,
        "closed: a payload unpacks to more than decompression_ratio_limit times its size"},
+      {Metric::kClosedInflate,
+       "closed: a payload of more than 1000000 gzip members or zstd frames"},
+      {Metric::kClosedInflate, "closed: a zstd payload needs a window of more than 8 MiB"},
       {Metric::kClosedCompression, "closed: unknown value of the option compressed"},
       {Metric::kClosedFrameTimeout,
        "closed: a message was begun and not finished in frame_timeout"},

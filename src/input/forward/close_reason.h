@@ -18,6 +18,8 @@ enum class CloseReason : uint8_t {
   kInflateCorrupt,      // the payload does not unpack
   kInflateLimit,        // it unpacks to more than decompression_size_limit
   kInflateRatio,        // it unpacks to more than decompression_ratio_limit times its size
+  kInflateMembers,      // it is of more parts than any agent makes
+  kInflateWindow,       // zstd needs more memory for it than every decoder has to have
   kUnknownCompression,  // option `compressed` names something else
   kFrameTimeout,        // a frame was begun and not finished
   kOverflow,            // the buffer is full and does not wait

@@ -97,7 +97,7 @@ Inflater::Status Inflater::unpack_gzip(std::string_view packed) {
   z_stream& stream = gzip_->stream;
   uint64_t members = 0;
   while (!packed.empty()) {
-    if (++members > kMembersMax) return Status::kTooLarge;
+    if (++members > kMembersMax) return Status::kTooManyMembers;
     CHECK(inflateReset(&stream) == Z_OK);
     for (int status = Z_OK; status != Z_STREAM_END;) {
       // A byte over the limit tells "exactly the limit" from "more than that": zlib reports the end
@@ -136,12 +136,13 @@ Inflater::Status Inflater::unpack_zstd(std::string_view packed) {
     const size_t in_before = in.pos;
     left = ZSTD_decompressStream(zstd_->context, &out, &in);
     if (ZSTD_isError(left)) {
-      return ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge ? Status::kTooLarge
-                                                                                 : Status::kCorrupt;
+      return ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge
+                 ? Status::kWindowTooLarge
+                 : Status::kCorrupt;
     }
     if (!room && out.pos > 0) return over_limit();
     if (room) size_ += out.pos;
-    if (left == 0 && ++frames > kMembersMax) return Status::kTooLarge;
+    if (left == 0 && ++frames > kMembersMax) return Status::kTooManyMembers;
     const bool stuck = in.pos == in_before && out.pos == 0;
     if (left != 0 && stuck) return Status::kCorrupt;  // the input breaks off
   }

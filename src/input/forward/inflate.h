@@ -21,9 +21,11 @@ class Inflater {
  public:
   enum class Status : uint8_t {
     kOk,
-    kCorrupt,   // not what it says, cut off, or followed by other bytes
-    kTooLarge,  // more output, members or window than allowed
-    kTooDense,  // more output than ratio_limit allows
+    kCorrupt,         // not what it says, cut off, or followed by other bytes
+    kTooLarge,        // more output than output_limit
+    kTooDense,        // more output than ratio_limit allows
+    kTooManyMembers,  // of gzip, or frames of zstd: more than kMembersMax
+    kWindowTooLarge,  // of zstd: more than 8 MiB
   };
 
   static constexpr uint64_t kMembersMax = 1'000'000;

@@ -158,6 +158,10 @@ void MessageReader::unpack(Step& step, ReaderTools tools) {
       return give_up(step, CloseReason::kInflateLimit);
     case Inflater::Status::kTooDense:
       return give_up(step, CloseReason::kInflateRatio);
+    case Inflater::Status::kTooManyMembers:
+      return give_up(step, CloseReason::kInflateMembers);
+    case Inflater::Status::kWindowTooLarge:
+      return give_up(step, CloseReason::kInflateWindow);
   }
 }
 

@@ -37,6 +37,29 @@ TEST_F(Reading, TextsThatWereReplacedAreTold) {
   EXPECT_EQ(step.decoded.message.chunk, "\xef\xbf\xbd");
 }
 
+// Why a payload does not unpack, and so what its operator can do about it.
+TEST_F(Reading, EachRefusedPayloadHasItsReason) {
+  std::string members;
+  for (uint64_t i = 0; i <= Inflater::kMembersMax; ++i) members += hex("50 2a 4d 18 00 00 00 00");
+  const std::pair<std::string, CloseReason> payloads[] = {
+      {"plain", CloseReason::kInflateCorrupt},
+      {test::zstd(std::string((1 << 20) + 1, 'x')), CloseReason::kInflateLimit},
+      {members, CloseReason::kInflateMembers},
+      {hex("28 b5 2f fd 00 88 01 00 00"), CloseReason::kInflateWindow},
+  };
+  for (const auto& [payload, reason] : payloads) {
+    const std::string bytes =
+        hex("93 a1 74") + test::bin32(payload) + hex("81 aa") + "compressed" + hex("a4") + "zstd";
+    MessageReader reader(uint64_t{16} << 20, true);
+    const Step step = reader.next(bytes, {inflater_, rewriter_});
+    EXPECT_EQ(step.kind, Step::Kind::kUndecodable);
+    EXPECT_EQ(step.reason, reason);
+  }
+  EXPECT_NE(std::string(info_of(CloseReason::kInflateMembers).message)
+                .find(std::to_string(Inflater::kMembersMax)),
+            std::string::npos);
+}
+
 // The tag of a message that has only begun is what it will be when it is whole.
 TEST_F(Reading, TheTagIsToldBeforeTheMessageIsWhole) {
   const std::string umlaut = "\xc3\xa4";
