@@ -27,9 +27,10 @@ Place place_of(const toml::value& value, uint32_t file) {
 #endif
 }
 
-SyntaxFault fault_of(const toml::syntax_error& error) {
+SyntaxFault fault_of(const toml::syntax_error& error, [[maybe_unused]] std::string_view file) {
 #if TOML11_VERSION_MAJOR >= 4
   SyntaxFault fault;
+  fault.what = plain_title("");
   if (error.errors().empty()) return fault;
   const auto& first = error.errors().front();
   fault.what = plain_title(first.title());
@@ -44,7 +45,9 @@ SyntaxFault fault_of(const toml::syntax_error& error) {
   }
   return fault;
 #else
-  return read_library_text(error.what());
+  SyntaxFault fault = read_library_text(error.what());
+  place_in_file(fault, file);
+  return fault;
 #endif
 }
 
@@ -153,11 +156,11 @@ std::optional<Node> parse_toml(uint32_t number, Report& report) {
     std::istringstream stream(file.text);
     return Builder(number, file.text).build(toml::parse(stream, file.name));
   } catch (const toml::syntax_error& error) {
-    report_fault(fault_of(error), number, report);
+    report_fault(fault_of(error, file.text), number, report);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    report.error(Place{number}, std::string("not readable as TOML: ") + error.what());
+    report.error(Place{number}, read_library_text(error.what()).what);
   }
   return std::nullopt;
 }
