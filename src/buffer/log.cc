@@ -125,7 +125,7 @@ void Log::wait_for_space(Recovered& recovered) {
 
 Room Log::room(uint64_t bytes) {
   if (refusing_) return Room::kRefusing;
-  const uint64_t held = unfinished_bytes_ + appender_->open_batch_bytes();
+  const uint64_t held = held_bytes();
   if (held > 0 && held + bytes > settings_.total_limit_bytes) return Room::kFull;
   // Each of them will have its line, on a full disk too.
   const uint64_t unfinished =
@@ -219,7 +219,7 @@ void Log::when_room(Room room, std::function<void()> wake) {
     log::warn("buffer", "the buffer is full; clients wait until chunks are delivered",
               {{"output", settings_.output_id},
                {"worker", settings_.worker_id},
-               {"unfinished_bytes", unfinished_bytes_.load()},
+               {"unfinished_bytes", held_bytes()},
                {"total_limit_size", settings_.total_limit_bytes}});
   }
   const std::lock_guard lock(mutex_);

@@ -72,6 +72,8 @@ class Log : public CommitTarget {
   Room room(uint64_t bytes);
   /// The same for the request that is laid out, before it ends: the rest may be needed for SEALs.
   Room room_for_open_request();
+  /// A request met a full buffer; `action` is the row of what became of it.
+  void count_overflow(metrics::Metric action) { loop_cells_.add(action); }
   Appender& appender() { return *appender_; }
   const Appender& appender() const { return *appender_; }
   /// The open batch, to be committed; then completed() follows. Null: there is none, or another of
@@ -143,6 +145,7 @@ class Log : public CommitTarget {
   void disk_failed(const Error& error);
   bool degraded() const;
   void wake_waiting();
+  uint64_t held_bytes() const { return unfinished_bytes_ + appender_->open_batch_bytes(); }
   SpareSlot::Laid laid_out(uint64_t more_bytes) const;
   Room short_of_space() const;
   void drop(const QueuedChunk& chunk);

@@ -97,10 +97,10 @@ Ingest::Admission Ingest::without_room(buffer::Log& log, config::OverflowAction 
                                        buffer::Room room) {
   const bool full = room == buffer::Room::kFull || room == buffer::Room::kDiskFull;
   if (room != buffer::Room::kNotYet && action == config::OverflowAction::kThrowException) {
-    if (full) parts_.cells.add(Metric::kOverflowThrown);
+    if (full) log.count_overflow(Metric::kOverflowThrown);
     return Admission::kRefused;
   }
-  if (full) parts_.cells.add(Metric::kOverflowBlocked);
+  if (full) log.count_overflow(Metric::kOverflowBlocked);
   wait_for(log, action, room);
   return room == buffer::Room::kNotYet ? Admission::kSoon : Admission::kNotNow;
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts that must be refused: one clear sentence, the documented exit code, nothing lost."""
 import os
+import re
 import shutil
 import socket
 import sys
@@ -19,6 +20,7 @@ from waiting import until
 EXIT_NOT_REACHABLE, EXIT_CANNOT_CREATE, EXIT_TAKEN = 69, 73, 75
 EXIT_PERMISSION, EXIT_CONFIG = 77, 78
 NOBODY = 65534
+OUTPUT = "to_kinesis"
 
 
 def in_own_mounts(commands):
@@ -165,17 +167,44 @@ class Refusals(RefusalCase):
 
 
 class FullBuffer(IntegrationCase):
+    def assert_overflow(self, millrace, action):
+        """Some requests met the full buffer; only the output's own row of this action tells so."""
+        rows = {tuple(sorted(dict(pairs).items())): value
+                for (name, pairs), value in millrace.metrics().items()
+                if name == "millrace_buffer_overflow_total" and value > 0}
+        self.assertEqual(list(rows), [(("action", action), ("output", OUTPUT))])
+
+    def test_clients_are_refused_and_it_is_counted(self):
+        endpoint = self.endpoint()
+        endpoint.gate.hold("before")
+        millrace = self.to_endpoint(endpoint, id=OUTPUT, buffer={
+            "total_limit_size": "1m", "chunk_limit_size": "100k",
+            "overflow_action": "throw_exception"})
+        sender = NumberedSender("full", "app.full", text_bytes=2000)
+        with self.assertRaises(OSError):
+            sender.run(millrace.port, lambda: sender.sent_events < 5000)
+        self.assert_overflow(millrace, "throw_exception")
+        endpoint.gate.release()
+        millrace.wait_idle()
+        sender.run(millrace.port, lambda: False)  # what was in doubt comes again
+        millrace.wait_idle()
+        self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, sender.sent_events)
+
     def test_clients_wait_and_it_is_told(self):
         endpoint = self.endpoint()
         endpoint.gate.hold("before")
-        millrace = self.to_endpoint(endpoint, buffer={"total_limit_size": "1m",
-                                                      "chunk_limit_size": "100k"})
+        millrace = self.to_endpoint(endpoint, id=OUTPUT, buffer={"total_limit_size": "1m",
+                                                                 "chunk_limit_size": "100k"})
         sender = NumberedSender("full", "app.full", text_bytes=2000)
         client = threading.Thread(target=sender.run,
                                   args=(millrace.port, lambda: sender.sent_events < 5000))
         client.start()
         until(lambda: millrace.output()["state"] == ["full"], "the status says that it is full")
-        self.assertIn("the buffer is full; clients wait", millrace.log())
+        held, limit = re.search(r"the buffer is full; clients wait .*? unfinished_bytes=(\d+) "
+                                r"total_limit_size=(\d+)", millrace.log()).groups()
+        self.assertEqual(int(limit), 1 << 20)
+        self.assertGreater(int(held), int(limit) / 2)
+        self.assert_overflow(millrace, "block")
         endpoint.gate.release()
         client.join()
         millrace.wait_idle()

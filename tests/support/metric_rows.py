@@ -6,8 +6,9 @@
                                                 MILLRACE_METRICS_DIR=DIRECTORY
 
 A row is hit when an instance under test told more than 0 there, or when a unit test expects more than 0
-of its id. Prints the rows that no test hit, and ends with `N passed, N failed, 0 skipped`; exit code 1 if
-there is any.
+of its id. "There" is with the label `output` for the rows of buffers and outputs, and without it for all
+others: what an instance told in the wrong place hits nothing, and is a failure of its own. Prints the rows
+that no test hit, and ends with `N passed, N failed, 0 skipped`; exit code 1 if there is any.
 """
 import collections
 import glob
@@ -21,9 +22,13 @@ VARIABLE = "MILLRACE_METRICS_DIR"
 
 _noted = set()  # by this process
 
-Row = collections.namedtuple("Row", "id name labels is_histogram")
+# `labels`: as in .moved files, where every output is the same.
+Row = collections.namedtuple("Row", "id name labels")
+OF_AN_OUTPUT = (("output", "*"),)
 
 DEFINITION = re.compile(r'^(COUNTER|GAUGE|HISTOGRAM)\(\s*(\w+),\s*"(\w+)"(?:,\s*"(\w*)",\s*"(\w*)")?', re.MULTILINE)
+# From this row on metrics.def speaks of buffers and outputs.
+FIRST_OF_OUTPUTS = re.compile(r"kFirstOfOutputs = Metric::(\w+);")
 # Metric::kX, the end of the call, a comparison or a comma, and what it is compared with.
 EXPECTED = re.compile(r"Metric::(k\w+)[^;]*?\)\s*(==|>=|>|!=|,)\s*([\w.*' ]+)")
 # A function of a test that returns the value of a row.
@@ -33,20 +38,27 @@ READER = re.compile(r"(\w+)\(\) (?:const )?\{ return [\w.>-]*total\(Metric::(k\w
 def rows():
     with open(os.path.join(TOP, "src/metrics/metrics.def"), encoding="utf-8") as file:
         found = DEFINITION.findall(file.read())
-    return [Row(row_id, PREFIX + name, ((label, value),) if label else (), kind == "HISTOGRAM")
-            for kind, row_id, name, label, value in found]
+    with open(os.path.join(TOP, "src/metrics/exposition.cc"), encoding="utf-8") as file:
+        first = [row_id for _, row_id, *_ in found].index(FIRST_OF_OUTPUTS.search(file.read())[1])
+    return [Row(row_id, PREFIX + name + ("_count" if kind == "HISTOGRAM" else ""),
+                (OF_AN_OUTPUT if at >= first else ()) + (((label, value),) if label else ()))
+            for at, (kind, row_id, name, label, value) in enumerate(found)]
 
 
 def is_wanted():
     return bool(os.environ.get(VARIABLE))
 
 
+def told_labels(labels):
+    other = tuple(pair for pair in labels if pair[0] not in ("output", "le"))
+    return (OF_AN_OUTPUT if "output" in dict(labels) else ()) + other
+
+
 def note(metrics):
     """Remembers what was above 0 in a scrape ({(name, labels): number}), if somebody wants to know."""
     if not is_wanted():
         return
-    moved = {(name, tuple(pair for pair in labels if pair[0] not in ("output", "le")))
-             for (name, labels), value in metrics.items() if value > 0} - _noted
+    moved = {(name, told_labels(labels)) for (name, labels), value in metrics.items() if value > 0} - _noted
     _noted.update(moved)
     with open(os.path.join(os.environ[VARIABLE], f"{os.getpid()}.moved"), "a", encoding="utf-8") as file:
         for name, labels in sorted(moved):
@@ -80,22 +92,29 @@ def expected_by_unit_tests():
 
 
 def judge(directory):
-    """The rows that no test hit."""
+    """The rows that no test hit, and those that an instance told in the wrong place."""
     instances, units = moved_in_instances(directory), expected_by_unit_tests()
-    return [row for row in rows() if row.id not in units
-            and (row.name + ("_count" if row.is_histogram else ""), row.labels) not in instances]
+    missed, misplaced = [], []
+    for row in rows():
+        if row.id not in units and (row.name, row.labels) not in instances:
+            missed.append(row)
+        other = row.labels[1:] if row.labels[:1] == OF_AN_OUTPUT else OF_AN_OUTPUT + row.labels
+        if (row.name, other) in instances:
+            misplaced.append(row._replace(labels=other))
+    return missed, misplaced
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    missed = judge(sys.argv[1])
-    for row in missed:
-        labels = "".join(f'{{{key}="{value}"}}' for key, value in row.labels)
-        print(f"FAILED: no test hits {row.id}, {row.name}{labels}")
-    total = len(rows())
-    print(f"{total - len(missed)} passed, {len(missed)} failed, 0 skipped")
-    sys.exit(1 if missed or not total else 0)
+    missed, misplaced = judge(sys.argv[1])
+    for what, found in (("no test hits", missed), ("counted in the wrong place:", misplaced)):
+        for row in found:
+            labels = "".join(f'{{{key}="{value}"}}' for key, value in row.labels)
+            print(f"FAILED: {what} {row.id}, {row.name}{labels}")
+    total, failed = len(rows()), len({row.id for row in missed + misplaced})
+    print(f"{total - failed} passed, {failed} failed, 0 skipped")
+    sys.exit(1 if failed or not total else 0)
 
 
 if __name__ == "__main__":

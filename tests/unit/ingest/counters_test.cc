@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every event that is not stored as it came is counted, each under its reason, and a full buffer
 // does what overflow_action says.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/ingest_harness.h"
@@ -13,6 +14,7 @@ namespace {
 using config::OverflowAction;
 using input::Verdict;
 using metrics::Metric;
+using ::testing::HasSubstr;
 
 std::string array_of_two(std::string_view time, std::string_view record) {
   return std::string("\x92").append(time).append(record);
@@ -39,6 +41,7 @@ class CountersTest : public ::testing::Test {
     return harness_->receive(tag, entries);
   }
   uint64_t total(Metric metric) const { return harness_->registry.total(metric); }
+  uint64_t of_output(Metric metric) const { return harness_->registry.total(metric, match_.id); }
 
   // A queued chunk that fills the buffer.
   void fill() {
@@ -169,7 +172,8 @@ TEST_F(CountersTest, AMessageWithAnEndlessTagIsKeptAsItCame) {
 TEST_F(CountersTest, AFullBufferMakesClientsWait) {
   fill();
   EXPECT_EQ(receive(kGood), Verdict::kNotNow);
-  EXPECT_EQ(total(Metric::kOverflowBlocked), 1U);
+  EXPECT_EQ(of_output(Metric::kOverflowBlocked), 1U);
+  EXPECT_EQ(total(Metric::kOverflowBlocked), 1U) << "and nowhere else";
   EXPECT_EQ(harness_->log().queue().counts().queued, 1U);
 }
 
@@ -178,7 +182,8 @@ TEST_F(CountersTest, AFullBufferRefusesThem) {
   fill();
   EXPECT_TRUE(harness_->has_room("app.test", 1)) << "it is refused when it is whole";
   EXPECT_EQ(receive(kGood), Verdict::kRefused);
-  EXPECT_EQ(total(Metric::kOverflowThrown), 1U);
+  EXPECT_EQ(of_output(Metric::kOverflowThrown), 1U);
+  EXPECT_EQ(total(Metric::kOverflowThrown), 1U) << "and nowhere else";
   EXPECT_EQ(harness_->log().queue().counts().queued, 1U);
 }
 
@@ -196,6 +201,21 @@ TEST_F(CountersTest, AFullBufferDropsItsOldestChunk) {
   EXPECT_EQ(total(Metric::kDroppedRecords), 1U);
   EXPECT_EQ(total(Metric::kDroppedBytes), body_bytes);
   EXPECT_EQ(harness_->log().queue().counts().queued, 0U);
+}
+
+// What is laid out and not committed yet fills it too.
+TEST_F(CountersTest, AFullBufferSaysHowFullItIs) {
+  total_limit_ = 1000;
+  start();
+  ASSERT_EQ(receive(packed_entry(1, 0, {{"text", std::string(700, 'x')}})), Verdict::kTaken);
+  const uint64_t open_bytes = harness_->log().appender().open_batch_bytes();
+  ASSERT_GT(open_bytes, 700U);
+  ASSERT_EQ(harness_->log().status().unfinished_bytes, 0U);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(receive(packed_entry(1, 0, {{"text", std::string(700, 'x')}})), Verdict::kNotNow);
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      HasSubstr(" unfinished_bytes=" + std::to_string(open_bytes) + " total_limit_size=1000\n"));
 }
 
 // It would be unpacked in vain.

@@ -54,6 +54,7 @@ class FullDisk : public ::testing::Test {
     return records;
   }
   uint64_t total(Metric metric) { return harness_->registry.total(metric); }
+  uint64_t of_output(Metric metric) { return harness_->registry.total(metric, match_.id); }
 
   config::Match match_;
   io::SimulatedFileSystem files_;
@@ -65,7 +66,7 @@ TEST_F(FullDisk, ClientsWaitAndEverythingStagedGoesOut) {
   start(OverflowAction::kBlock);
   fill();
   EXPECT_EQ(receive_until_full(), Verdict::kNotNow);
-  EXPECT_GE(total(Metric::kOverflowBlocked), 1U);
+  EXPECT_GE(of_output(Metric::kOverflowBlocked), 1U);
   harness_->seal(buffer::SealReason::kForced);
   EXPECT_EQ(deliver(), taken_);
   make_space();
@@ -87,7 +88,7 @@ TEST_F(FullDisk, OrTheyAreRefused) {
   start(OverflowAction::kThrowException);
   fill();
   EXPECT_EQ(receive_until_full(), Verdict::kRefused);
-  EXPECT_GE(total(Metric::kOverflowThrown), 1U);
+  EXPECT_GE(of_output(Metric::kOverflowThrown), 1U);
 }
 
 TEST_F(FullDisk, OrTheOldestSegmentMakesRoom) {

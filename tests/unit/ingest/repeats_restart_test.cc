@@ -177,7 +177,7 @@ TEST_F(RepeatsAfterRestart, ASideFileThatCannotBeWrittenIsCounted) {
     deliver();
     harness.tend();
   }
-  EXPECT_EQ(harness.registry.total(Metric::kKeysLost), 1U);
+  EXPECT_EQ(harness.registry.total(Metric::kKeysLost, "local"), 1U);
 }
 
 }  // namespace
