@@ -5,18 +5,18 @@
 #include <exception>
 #include <sstream>
 #include <string>
-#include <toml.hpp>
 #include <utility>
 #include <vector>
 
 #include "config/secret_line.h"
 #include "config/syntax_fault.h"
 #include "config/toml_gate.h"
+#include "config/toml_value.h"
 
 namespace millrace::config {
 namespace {
 
-Place place_of(const toml::value& value, uint32_t file) {
+Place place_of(const TomlValue& value, uint32_t file) {
   const auto location = value.location();
 #if TOML11_VERSION_MAJOR >= 4
   return Place{file, static_cast<uint32_t>(location.first_line_number()),
@@ -62,7 +62,7 @@ class Builder {
     }
   }
 
-  Node build(const toml::value& value) {
+  Node build(const TomlValue& value) {
     Node node;
     node.place = place_of(value, file_);
     node.key_place = node.place;
@@ -91,7 +91,7 @@ class Builder {
   }
 
  private:
-  void build_table(const toml::value& value, Node& node) {
+  void build_table(const TomlValue& value, Node& node) {
     for (const auto& [key, child] : value.as_table()) {
       Node& added = node.children.emplace_back(build(child));
       added.key = key;
@@ -154,9 +154,11 @@ std::optional<Node> parse_toml(uint32_t number, Report& report) {
   }
   try {
     std::istringstream stream(file.text);
-    return Builder(number, file.text).build(toml::parse(stream, file.name));
+    return Builder(number, file.text).build(read_toml(stream, file.name));
   } catch (const toml::syntax_error& error) {
     report_fault(fault_of(error, file.text), number, report);
+  } catch (const BelowEmptyArray& error) {
+    report.error(Place{number}, error.what());
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {

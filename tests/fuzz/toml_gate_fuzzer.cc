@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <sstream>
 #include <string>
-#include <toml.hpp>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -20,6 +19,7 @@
 #include "config/report.h"
 #include "config/toml_front.h"
 #include "config/toml_gate.h"
+#include "config/toml_value.h"
 #include "config/validate.h"
 #include "tests/support/written_config.h"
 
@@ -65,7 +65,7 @@ void check_gate(const std::string& text) {
   CHECK(passes || !is_text(text) || !is_flat(text));
 }
 
-bool is_same(const Node& node, const toml::value& value) {
+bool is_same(const Node& node, const TomlValue& value) {
   if (value.is_table() || value.is_array()) {
     const bool is_table = value.is_table();
     const size_t size = is_table ? value.as_table().size() : value.as_array().size();
@@ -107,10 +107,10 @@ void check_fault(const Report& report) {
 
 // The library alone, of a text that passes the gate.
 void check_tree(const std::string& text, const std::optional<Node>& root) {
-  std::optional<toml::value> expected;
+  std::optional<TomlValue> expected;
   try {
     std::istringstream stream(text);
-    expected = toml::parse(stream, "f.toml");
+    expected = read_toml(stream, "f.toml");
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): it is told by `expected`
   }
   CHECK(root.has_value() == expected.has_value());

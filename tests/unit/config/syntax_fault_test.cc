@@ -164,6 +164,13 @@ void expect_words(const Slip& slip) {
   EXPECT_THAT(printed, testing::Not(testing::HasSubstr("toml::"))) << slip.text;
 }
 
+// The library does not say where.
+TEST(SyntaxFault, AKeyBelowAnEmptyArrayIsRefused) {
+  for (const char* text : {"a = []\na.b = 1\n", "a = []\n[a.b]\n", "a = []\n[[a.b]]\n"}) {
+    EXPECT_THAT(errors_of(text), testing::StartsWith("c.toml: a key below one that is no table\n"));
+  }
+}
+
 TEST(SyntaxFault, ValuesAreRefusedInPlainWords) {
   for (const Slip& slip : kValueSlips) expect_words(slip);
 }
