@@ -2,6 +2,7 @@
 #include "ingest/ingest.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -37,12 +38,14 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
 }
 
 Verdict Ingest::drop(const Message& message) {
-  input::EntryReader reader = reader_of(message);
-  uint64_t dropped = 0;
-  input::Entry entry;
-  while (reader.next(entry) && reader.skip_record()) ++dropped;
-  parts_.cells.add(Metric::kDiscardedUnmatched, dropped);
-  count(reader.counts(), 0);
+  input::ConnectionNote& note = *message.note;
+  const input::EntryReader reader = walk_on(message);
+  parts_.cells.add(Metric::kDiscardedUnmatched, std::exchange(note.entries, 0));
+  count(message, reader.counts(), 0);
+  const bool all = note.walked == message.entries.size();
+  if (!all && !reader.malformed()) return Verdict::kAgain;
+  note.walked = 0;
+  note.left_out_told = false;
   return reader.malformed() ? Verdict::kMalformed : Verdict::kDone;
 }
 
@@ -57,8 +60,8 @@ Verdict Ingest::store(Request request, const Message& message) {
     give_up(request, message);
     if (laid == Laid::kTooLarge) return Verdict::kInParts;
     if (laid == Laid::kMalformed) return Verdict::kMalformed;
-    count(reader.counts(), 0);
-    count(request);
+    count(message, reader.counts(), 0);
+    count(message, request);
     return Verdict::kDone;
   }
   if (const auto verdict = take_back_if_full(request, message)) return *verdict;
@@ -66,8 +69,8 @@ Verdict Ingest::store(Request request, const Message& message) {
     log::warn("ingest", "records grew too large as JSON; they go to dead/ as they came",
               {{"peer", message.peer}, {"tag", message.tag}, {"records", request.too_costly}});
   }
-  count(reader.counts(), stored);
-  count(request);
+  count(message, reader.counts(), stored);
+  count(message, request);
   end(request);
   return Verdict::kTaken;
 }

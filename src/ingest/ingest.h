@@ -128,7 +128,9 @@ class Ingest {
   struct Part {
     size_t size = 0;
     uint64_t cost = 0;
+    uint64_t entries = 0;  // that may be stored
     bool last = false;
+    input::EntryCounts left_out = {};
   };
 
   input::Verdict receive(const input::Message& message, input::Ticket ticket,
@@ -151,6 +153,8 @@ class Ingest {
                buffer::DeadReason reason);
 
   static bool is_in_parts(const input::Message& message);
+  static bool has_turns(const input::Message& message);
+  static input::EntryReader walk_on(const input::Message& message);
   input::Verdict keep_whole(Request request, const input::Message& message, uint64_t entries);
   input::Verdict store_in_parts(const Request& request, const input::Message& message);
   std::optional<input::Verdict> begin_parts(const Request& request, const input::Message& message);
@@ -176,8 +180,8 @@ class Ingest {
   static void note_key(const input::Message& message, const buffer::RequestKey& key);
   std::optional<input::Verdict> claim(const Request& request);
 
-  void count(const input::EntryCounts& counts, uint64_t stored);
-  void count(const Request& request);
+  void count(const input::Message& message, const input::EntryCounts& counts, uint64_t stored);
+  void count(const input::Message& message, const Request& request);
   input::EntryReader reader_of(const input::Message& message) const;
   void complete(const buffer::Batch& batch);
   uint64_t stuck_bytes() const;

@@ -21,6 +21,10 @@ constexpr size_t kWholeBytesMax = 16 << 20;
 constexpr uint64_t kPartCostMax = 30ULL << 20;
 // Entries that grow more than was thought: the parts become so much smaller.
 constexpr uint64_t kShrink = 4;
+// What a turn of the loop has time for: bytes that are looked at, and entries that are left out,
+// which can be a byte each.
+constexpr size_t kWalkBytesMax = 2 << 20;
+constexpr uint64_t kLeftOutMax = 1 << 18;
 // Of each event, beside its record: time, quotes, names, the frame of its record.
 constexpr uint64_t kEventCost = 64;
 constexpr uint64_t kEstimateMore = 4096;
@@ -43,7 +47,8 @@ bool grows_too_much(const Message& message, uint64_t entries) {
 }
 
 void leave_parts(ConnectionNote& note) {
-  note.part_cost_max = note.offset = note.request = 0;
+  note.part_cost_max = note.offset = note.request = note.walked = note.entries = 0;
+  note.left_out_told = false;
   note.part_keys.clear();
 }
 
@@ -56,12 +61,33 @@ bool Ingest::is_in_parts(const Message& message) {
          message.tag.size() > kTagBytesMax;
 }
 
+// What was JSON is made MessagePack anew whenever it is offered: that would cost more.
+bool Ingest::has_turns(const Message& message) { return message.mode != input::Mode::kJson; }
+
+// Looks at the next entries, behind note.walked, as many as a turn has time for.
+input::EntryReader Ingest::walk_on(const Message& message) {
+  ConnectionNote& note = *message.note;
+  const std::string_view left = message.entries.substr(note.walked);
+  input::EntryReader reader(left, message.shape, {});
+  if (has_turns(message)) reader.stop_after(kLeftOutMax);
+  input::Entry entry;
+  size_t bytes = 0;
+  while (reader.next(entry) && reader.skip_record()) {
+    ++note.entries;
+    bytes = static_cast<size_t>(reader.at() - left.data());
+    if (bytes >= kWalkBytesMax && has_turns(message)) break;
+  }
+  note.walked += static_cast<size_t>(reader.at() - left.data());
+  return reader;
+}
+
 // The next entries of the message, one at least, up to the cost that its parts may have now. It
 // depends on nothing but the message and that: sent again, it has the same parts.
 Ingest::Part Ingest::next_part(const Message& message) const {
   const ConnectionNote& note = *message.note;
   const std::string_view left = message.entries.substr(note.offset);
   input::EntryReader reader(left, message.shape, {});
+  reader.stop_after(kLeftOutMax);
   Part part;
   input::Entry entry;
   while (reader.next(entry) && reader.skip_record()) {
@@ -70,24 +96,37 @@ Ingest::Part Ingest::next_part(const Message& message) const {
     if (part.size > 0 && part.cost + cost > note.part_cost_max) return part;
     part.size = end;
     part.cost += cost;
+    ++part.entries;
   }
-  part.size = left.size();  // with what is broken off at the end
-  part.last = true;
+  part.size = static_cast<size_t>(reader.at() - left.data());  // with what is broken off at the end
+  part.last = part.size == left.size();
+  part.left_out = reader.counts();
   return part;
 }
 
-// Nothing: its parts may be stored.
+// All of it is looked at before any of it is stored. Nothing: its parts may be stored.
 std::optional<Verdict> Ingest::begin_parts(const Request& request, const Message& message) {
-  if (const auto verdict = repeated(request, message)) return verdict;
-  input::EntryReader reader = reader_of(message);
-  uint64_t entries = 0;
-  input::Entry entry;
-  while (reader.next(entry) && reader.skip_record()) ++entries;
-  if (reader.malformed()) return Verdict::kMalformed;
-  if (request.lane != nullptr && grows_too_much(message, entries)) {
-    return keep_whole(request, message, entries);
+  ConnectionNote& note = *message.note;
+  if (note.offset > 0) return std::nullopt;
+  if (const auto verdict = repeated(request, message)) {
+    leave_parts(note);
+    return verdict;
   }
-  message.note->part_cost_max = kPartCostMax;
+  if (note.part_cost_max == 0) note.part_cost_max = kPartCostMax;
+  if (note.walked < message.entries.size()) {
+    if (request.key) note.parts_key = *request.key;
+    note.estimate = note.full_log = 0;
+    if (walk_on(message).malformed()) {
+      leave_parts(note);
+      return Verdict::kMalformed;
+    }
+    if (note.walked < message.entries.size()) return Verdict::kAgain;
+  }
+  if (request.lane != nullptr && grows_too_much(message, note.entries)) {
+    const Verdict verdict = keep_whole(request, message, note.entries);
+    if (verdict == Verdict::kTaken || verdict == Verdict::kDone) leave_parts(note);
+    return verdict;
+  }
   return std::nullopt;
 }
 
@@ -107,14 +146,19 @@ Verdict Ingest::keep_whole(Request request, const Message& message, uint64_t ent
   return Verdict::kTaken;
 }
 
-// Stores as many parts as find room. After kInParts and kNotNow the next offer stores the rest.
+// Stores a part, if it finds room. After kAgain, kInParts and kNotNow the next offer stores the
+// rest.
 Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
   ConnectionNote& note = *message.note;
-  if (note.part_cost_max == 0) {
-    if (const auto verdict = begin_parts(request, message)) return *verdict;
-  }
+  if (const auto verdict = begin_parts(request, message)) return *verdict;
   while (true) {
     const Part part = next_part(message);
+    if (part.entries == 0 && !part.last) {
+      count(message, part.left_out, 0);
+      note.offset += part.size;
+      if (has_turns(message)) return Verdict::kAgain;
+      continue;
+    }
     Message piece = message;
     piece.entries = message.entries.substr(note.offset, part.size);
     Request of_part = request;
@@ -135,6 +179,7 @@ Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
     if (part.last) return end_parts(message, verdict);
     if (verdict == Verdict::kTaken) note.request = pending_.next_id() - 1;
     if (of_part.key) note.part_keys.push_back(*of_part.key);
+    if (has_turns(message)) return Verdict::kAgain;
   }
 }
 

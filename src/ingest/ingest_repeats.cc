@@ -68,6 +68,7 @@ void Ingest::give_up(const Request& request, const Message& message) {
 // them up: the next process may.
 std::optional<buffer::RequestKey> Ingest::key_of(const Message& message) const {
   if (!message.has_chunk) return std::nullopt;
+  if (message.note->part_cost_max > 0) return message.note->parts_key;
   const buffer::RequestIdentity identity{
       .chunk = message.chunk,
       .tag = message.tag,

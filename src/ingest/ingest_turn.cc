@@ -2,12 +2,15 @@
 // What Ingest does between messages: batches, completions, time.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "ingest/ingest.h"
 
 namespace millrace::ingest {
 
+using input::Message;
 using metrics::Metric;
 
 namespace {
@@ -98,7 +101,7 @@ void Ingest::wait_for(buffer::Log& log, config::OverflowAction action, buffer::R
   log.when_room(room, parts_.wake_for_room);
 }
 
-void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
+void Ingest::count(const Message& message, const input::EntryCounts& counts, uint64_t stored) {
   metrics::Cells& cells = parts_.cells;
   cells.add(Metric::kReceivedEntries, stored);
   cells.add(Metric::kDiscardedNotEntry, counts.not_an_entry);
@@ -106,9 +109,24 @@ void Ingest::count(const input::EntryCounts& counts, uint64_t stored) {
   cells.add(Metric::kDiscardedBadTime, counts.invalid_time);
   cells.add(Metric::kDiscardedTruncated, counts.truncated);
   cells.add(Metric::kOddTime, counts.odd_times);
+  if (counts.not_an_entry + counts.not_a_map + counts.invalid_time + counts.truncated == 0) return;
+  input::ConnectionNote& note = *message.note;
+  const bool goes_on = note.walked > 0;
+  if (goes_on && std::exchange(note.left_out_told, true)) return;
+  log::warn("ingest", "entries that are no events were left out",
+            {{"peer", message.peer},
+             {"tag", message.tag},
+             {"entry_not_an_array", counts.not_an_entry},
+             {"record_not_a_map", counts.not_a_map},
+             {"invalid_time", counts.invalid_time},
+             {"truncated", counts.truncated}});
 }
 
-void Ingest::count(const Request& request) {
+void Ingest::count(const Message& message, const Request& request) {
+  if (request.too_deep > 0) {
+    log::warn("ingest", "events nested too deep were left out",
+              {{"peer", message.peer}, {"tag", message.tag}, {"events", request.too_deep}});
+  }
   parts_.cells.add(Metric::kDiscardedTooDeep, request.too_deep);
   parts_.cells.add(Metric::kReplacedValues, request.replaced.invalid_utf8);
   parts_.cells.add(Metric::kReplacedNotFinite, request.replaced.not_finite);

@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -216,6 +217,26 @@ class BigMessages(IntegrationCase):
             # A turn of it is one of them, 0.1 s on an idle machine; all at once would be 40 s.
             self.assertLess(slowest, 5)
         self.instance.kill()
+
+    def test_entries_of_a_byte_hold_up_no_other(self):
+        """A hundred million bytes that are no entries, in half a megabyte of gzip: others have their
+        turns while they are left out, and each is counted once."""
+        self.start()
+        count = 100 * MIB
+        bomb = packed(gzip.compress(b"\xc0" * count, 1), {**CHUNK, "compressed": "gzip"})
+        with self.connect(self.instance) as hostile, self.connect(self.instance) as client:
+            hostile.send(bomb)
+            until(lambda: self.total("received_bytes_total") >= len(bomb), "it is here")
+            for number in range(20):
+                client.send(message_frame(TAG, event_time(SECONDS + number, 1), record(number),
+                                          {"chunk": f"turn-{number}"}))
+                client.wait_acks(number + 1)
+            # Hundreds of turns of the loop; a message of the other takes two or three.
+            self.assertFalse(select.select([hostile.sock], [], [], 0)[0], "it is not done yet")
+            self.assertEqual(hostile.wait_acks(1), [CHUNK["chunk"]])
+        self.assertEqual(self.total("discarded_entries_total"), count)
+        self.assertEqual(self.instance.log().count("entries that are no events were left out"), 1)
+        self.assertEqual(self.instance.stop(), 0)
 
     def test_frame_one_byte_over_the_limit_is_refused(self):
         self.start(frame_limit="1m")

@@ -120,10 +120,11 @@ class IngestHarness : public input::Replies {
     shared_.reset();
   }
 
-  /// One message, laid out but not committed; with an ack wanted if `chunk` is given.
+  /// One message, laid out but not committed; with an ack wanted if `chunk` is given. It is offered
+  /// as a connection does it, turn after turn; `turns`, if given, counts them.
   input::Verdict receive(std::string_view tag, const std::string& entries,
                          std::string_view chunk = {}, std::string_view peer = "192.0.2.1",
-                         input::ConnectionNote* note = nullptr) {
+                         input::ConnectionNote* note = nullptr, uint64_t* turns = nullptr) {
     input::ConnectionNote of_a_new_connection;
     const input::Message message{.mode = input::Mode::kPacked,
                                  .tag = tag,
@@ -132,7 +133,13 @@ class IngestHarness : public input::Replies {
                                  .has_chunk = !chunk.empty(),
                                  .peer = peer,
                                  .note = note != nullptr ? note : &of_a_new_connection};
-    return inlet_->receive(message, input::Ticket{.connection = 1, .message = ++messages_});
+    const input::Ticket ticket{.connection = 1, .message = ++messages_};
+    auto verdict = input::Verdict::kAgain;
+    while (verdict == input::Verdict::kAgain) {
+      verdict = inlet_->receive(message, ticket);
+      if (turns != nullptr) ++*turns;
+    }
+    return verdict;
   }
 
   /// What a connection is told of the message that it keeps.

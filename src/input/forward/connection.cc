@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
 #include "input/forward/ack.h"
 
 namespace millrace::input {
@@ -158,7 +159,7 @@ size_t Connection::take_messages(std::string_view bytes) {
     if (step.kind == Step::Kind::kMessage && !offer(step, frame)) break;
     if (step.kind == Step::Kind::kUndecodable && !give_up(step, step.reason, frame)) break;
     if (step.kind == Step::Kind::kDropped) {
-      context_.cells.add(step.dropped);
+      leave_out(step);
       accept(step, true);
     }
     used += step.size;
@@ -179,6 +180,15 @@ size_t Connection::take_messages(std::string_view bytes) {
 // From here on nobody else gets its place.
 void Connection::prove() {
   if (std::exchange(newcomer_, false)) context_.newcomers.remove(id_);
+}
+
+void Connection::leave_out(const Step& step) {
+  context_.cells.add(step.dropped);
+  const bool signal = step.dropped == Metric::kDiscardedSignal;
+  log::warn("input",
+            signal ? "metrics or traces of Fluent Bit were left out; only logs are taken"
+                   : "a message without a tag or without events was left out",
+            {{"peer", stream_->peer_address()}, {"source", context_.source.id}});
 }
 
 // False: the message was not taken, and nothing behind it may be.
@@ -221,6 +231,9 @@ bool Connection::act_on(Verdict verdict, const Step& step) {
     case Verdict::kNoMemory:
     case Verdict::kInParts:
       keep(verdict, step.decoded);
+      return false;
+    case Verdict::kAgain:
+      wait_for_turn(step.decoded);
       return false;
     case Verdict::kMalformed:
     case Verdict::kRefused:

@@ -94,10 +94,12 @@ class Connection final : private event::StreamOwner {
   void prove();
   size_t take_messages(std::string_view bytes);
   bool offer(const Step& step, std::string_view frame);
+  void leave_out(const Step& step);
   bool give_up(const Step& step, CloseReason reason, std::string_view frame);
   Message message_of(const Step& step);
   bool act_on(Verdict verdict, const Step& step);
   void keep(Verdict verdict, const Decoded& decoded);
+  void wait_for_turn(const Decoded& decoded);
   void accept(const Step& step, bool settled);
   void work_on_buffer();
   void after_work();

@@ -38,6 +38,16 @@ void Connection::keep(Verdict verdict, const Decoded& decoded) {
   context_.waiting.push_back(id_);
 }
 
+// One that cannot keep what was unpacked waits until another's is done with.
+void Connection::wait_for_turn(const Decoded& decoded) {
+  if (decoded.compression != Compression::kNone) {
+    context_.kept_payload.keep(id_, context_.inflater);
+    if (!context_.kept_payload.of(id_)) return keep(Verdict::kInParts, decoded);
+  }
+  pause(kForWork);
+  request_attention();
+}
+
 bool Connection::offer_again() {
   if (!takes_messages()) return true;
   if (!worth_an_offer()) {

@@ -82,7 +82,7 @@ bool EntryReader::next_other(Entry& entry) {
   while (at_ < end_) {
     const Found found = read_entry(entry);
     if (found == Found::kEntry) return true;
-    if (found == Found::kStop) break;
+    if (found == Found::kStop || --passes_left_ == 0) break;
   }
   return false;
 }

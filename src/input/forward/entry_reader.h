@@ -46,8 +46,12 @@ class EntryReader {
   EntryReader(const Message& message, EventTime now)
       : EntryReader(message.entries, message.shape, now) {}
 
-  /// False at the end, or where the framing is lost.
+  /// False at the end, where the framing is lost, and when it has stopped: see stop_after().
   bool next(Entry& entry);
+  /// Bounds the time of one next(), which passes over what can be a byte each: it stops when so
+  /// many have been passed over in all. stopped() tells, and at() tells where.
+  void stop_after(uint64_t passed_over) { passes_left_ = passed_over; }
+  bool stopped() const { return passes_left_ == 0; }
 
   /// `record_end` is the byte behind the record that next() gave.
   void advance(const char* record_end) {
@@ -62,7 +66,8 @@ class EntryReader {
   void record_malformed();
 
   const char* end() const { return end_; }
-  /// After advance() or skip_record(): behind the entry that next() gave.
+  /// After advance() or skip_record(): behind the entry that next() gave. When it has stopped:
+  /// behind what was passed over last.
   const char* at() const { return at_; }
   bool malformed() const { return malformed_; }
   const EntryCounts& counts() const { return counts_; }
@@ -85,6 +90,7 @@ class EntryReader {
   const char* end_;
   const char* record_ = nullptr;  // of the entry handed out, for skip_record
   uint64_t elements_left_ = 0;    // of the entry handed out, behind its record
+  uint64_t passes_left_ = UINT64_MAX;
   EventTime now_;
   Shape shape_;
   bool malformed_ = false;

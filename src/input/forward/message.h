@@ -25,11 +25,15 @@ struct ConnectionNote {
   std::array<char, 16> key{};  // of the last message
   bool key_used = false;
   // Of the message that is stored in parts, or waits:
-  uint64_t estimate = 0;       // bytes that storing it, or its next part, may take
-  size_t full_log = 0;         // 1 + the number of the log that had no room for it; 0: none
-  uint64_t part_cost_max = 0;  // 0: it is not in parts
-  size_t offset = 0;           // of its entries, so many bytes are stored
-  uint64_t request = 0;        // that stored the last of them
+  uint64_t estimate = 0;             // bytes that storing it, or its next part, may take
+  size_t full_log = 0;               // 1 + the number of the log that had no room for it; 0: none
+  size_t walked = 0;                 // of its entries, so many bytes have been looked at
+  uint64_t entries = 0;              // in them, that may be stored
+  bool left_out_told = false;        // a line of the log tells of those that may not
+  uint64_t part_cost_max = 0;        // 0: it is not in parts
+  std::array<char, 16> parts_key{};  // of the whole message, if it is in parts and has a chunk
+  size_t offset = 0;                 // of its entries, so many bytes are stored
+  uint64_t request = 0;              // that stored the last of them
   std::vector<std::array<char, 16>> part_keys;
 };
 
@@ -62,6 +66,7 @@ enum class Verdict : uint8_t {
                // asked, and it is unpacked and offered again
   kNoMemory,   // as kNotNow, for memory in which to lay it out: that takes moments
   kInParts,    // as kNoMemory; it will be offered several times: keep what was unpacked of it
+  kAgain,      // offer it again in the next turn of the loop, others first; keep as with kInParts
   kMalformed,  // framing inside the entries is lost: close without ack
   kRefused,    // close without ack (overflow_action throw_exception, or storage has failed)
 };

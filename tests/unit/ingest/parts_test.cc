@@ -218,6 +218,23 @@ TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
   EXPECT_EQ(receive(), Verdict::kDone);
 }
 
+// A byte of it is an entry that is left out: no turn of the loop is long, and each is counted once.
+TEST_F(Parts, EntriesOfAByteThatAreLeftOutTakeManyTurns) {
+  constexpr uint64_t kNils = 17 * kMiB;
+  const std::string event = entries_of(1).bytes;
+  const std::string bytes = event + std::string(kNils, '\xc0') + event;
+  uint64_t turns = 0;
+  EXPECT_EQ(harness.receive("app.a", bytes, kFluentdId, "192.0.2.1", &note, &turns),
+            Verdict::kTaken);
+  harness.commit();
+  EXPECT_GE(turns, 2 * kNils / (1 << 18));
+  EXPECT_EQ(records(), 2U);
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(dead(Metric::kDiscardedNotEntry), kNils);
+  EXPECT_EQ(harness.receive("app.a", bytes, kFluentdId), Verdict::kDone);
+  EXPECT_EQ(dead(Metric::kDiscardedNotEntry), kNils);
+}
+
 TEST_F(Parts, NothingIsKeptOfOneThatIsMalformedAtItsEnd) {
   EXPECT_EQ(offer(entries_of(40 * kMiB).bytes + '\xc1', kFluentdId, note), Verdict::kMalformed);
   harness.commit();

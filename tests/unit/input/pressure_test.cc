@@ -103,6 +103,28 @@ TEST(Pressure, PackedMessagesInPartsHaveTheirTurnsOneByOne) {
   EXPECT_EQ(server.events()[1].time.seconds, 6);
 }
 
+// Nobody has to resume them: the next turn of the loop is enough.
+TEST(Pressure, AMessageThatTakesSeveralTurnsIsOfferedInEachOfThem) {
+  for (const bool packed : {false, true}) {
+    ForwardServer server;
+    server.on_loop([&] { server.receiver_.verdicts = {5, Verdict::kAgain}; });
+    const auto send = [&](TcpClient& client, const std::string& entry, const std::string& chunk) {
+      const std::string entries = packed ? test::gzip(hex(entry)) : hex(entry);
+      return client.send(hex("93 a4 74 65 73 74") + test::bin32(entries) + hex("82 aa") +
+                         "compressed" + hex("a4") + (packed ? "gzip" : "text") +
+                         hex("a5 63 68 75 6e 6b a2") + chunk);
+    };
+    TcpClient first(server.port());
+    TcpClient second(server.port());
+    ASSERT_TRUE(send(first, "92 05 81 a1 61 01", "c1"));
+    ASSERT_TRUE(send(second, "92 06 81 a1 62 02", "c2"));
+    expect_reply(first, ack_of("c1"));
+    expect_reply(second, ack_of("c2"));
+    EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 7);
+    EXPECT_EQ(server.events().size(), 2u);
+  }
+}
+
 TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {
   ForwardServer server;
   server.on_loop([&] { server.receiver_.full = true; });
