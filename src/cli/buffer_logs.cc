@@ -219,7 +219,11 @@ bool check_names(const std::vector<std::string>& names) {
 }
 
 int complain_of_error(std::string_view place, const Error& error) {
-  complain_of(place, error.message);
+  // The disk's own errors begin with the path.
+  std::string_view what = error.message;
+  const std::string prefix = std::string(place) + ": ";
+  if (what.starts_with(prefix)) what.remove_prefix(prefix.size());
+  complain_of(place, what);
   switch (error.kind) {
     case ErrorKind::kLocked:
       return app::kExitLocked;

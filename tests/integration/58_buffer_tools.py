@@ -264,6 +264,11 @@ class Damage(ToolCase):
                 lines = self.tool("cat", "--dir", self.directory, dashed(one["chunk_id"])).stdout
                 self.assertEqual(len(lines.splitlines()), one["records"])
 
+    def test_a_directory_that_is_not_there_is_named_once(self):
+        place = os.path.join(self.directory, "elsewhere")
+        told = self.tool("ls", "--dir", place, code=BAD_DATA).stderr.decode()
+        self.assertEqual(told, f"{place}: No such file or directory\n")
+
     def test_headers_lines_and_dead_letters(self):
         segment = sorted(name for name in os.listdir(self.directory) if name.startswith("seg"))[0]
         dead = os.path.join("dead", self.golden.dead_before[0])
