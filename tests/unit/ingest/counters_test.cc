@@ -147,6 +147,20 @@ TEST_F(CountersTest, WithoutAPlaceForThemUnmatchedEventsAreDropped) {
   EXPECT_EQ(harness_->unmatched().status().unfinished_bytes, 0U);
 }
 
+TEST_F(CountersTest, WhatIsDroppedTakesItsTurnsToo) {
+  keep_unmatched_ = false;
+  start();
+  constexpr uint64_t kNils = 1 << 20;
+  const std::string nils(kNils, '\xc0');
+  uint64_t turns = 0;
+  EXPECT_EQ(
+      harness_->receive("other.tag", kGood + nils + kGood, "id", "192.0.2.1", nullptr, &turns),
+      Verdict::kDone);
+  EXPECT_EQ(turns, 5U);
+  EXPECT_EQ(total(Metric::kDiscardedUnmatched), 2U);
+  EXPECT_EQ(total(Metric::kDiscardedNotEntry), kNils);
+}
+
 TEST_F(CountersTest, WithOneTheyAreKept) {
   start();
   EXPECT_EQ(receive(kGood + kGood, "other.tag"), Verdict::kTaken);
