@@ -144,7 +144,8 @@ class Events(KinesisCase):
         for command in ("check", "run"):
             done = run_command(command, "-c", instance.config_path, environment=environment)
             self.assertEqual(done.returncode, 78, done.stderr)
-            self.assertNotEqual(done.stderr, b"")
+            line = 1 + text[:text.index(b"fixed_partition_key")].count(b"\n")
+            self.assertIn(f"{instance.config_path}:{line}: ".encode(), done.stderr)
 
     def kinesis_case_13(self):
         """Messages without an event: acked, no chunk, no request."""

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "io/lossy.h"
+#include "tests/support/filtered_files.h"
 #include "tests/support/log_harness.h"
 #include "tests/support/sanitized.h"
 
@@ -18,78 +19,27 @@ using testing::LogHarness;
 
 /// Passes on the first `limit` operations that change the disk; the process that does the next one
 /// is dead without knowing it: from there on nothing changes, and every call succeeds.
-class StoppingFileSystem : public io::FileSystem {
+class StoppingFileSystem : public testing::FilteredFiles {
  public:
-  explicit StoppingFileSystem(io::FileSystem& files) : files_(files) {}
+  using FilteredFiles::FilteredFiles;
 
   void stop_after(uint64_t limit) {
     left_ = limit;
     stopped_ = false;
   }
   bool stopped() const { return stopped_; }
-  bool passes() {
-    if (left_ == 0) stopped_ = true;
-    if (!stopped_) --left_;
-    return !stopped_;
-  }
-
-  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
-    if (mode == io::OpenMode::kCreate && !passes()) {
-      return std::unique_ptr<io::File>(std::make_unique<OpenFile>(*this, nullptr));
+  std::optional<Result<>> instead(testing::Change change) override {
+    if (change == testing::Change::kOpenToWrite || change == testing::Change::kDirectories ||
+        change == testing::Change::kLock) {
+      return {};
     }
-    auto file = files_.open(path, mode);
-    if (!file) return file;
-    return std::unique_ptr<io::File>(std::make_unique<OpenFile>(*this, std::move(*file)));
-  }
-  Result<> rename(const std::string& from, const std::string& to) override {
-    return passes() ? files_.rename(from, to) : Result<>();
-  }
-  Result<> unlink(const std::string& path) override {
-    return passes() ? files_.unlink(path) : Result<>();
-  }
-  Result<> sync_directory(const std::string& path) override {
-    return passes() ? files_.sync_directory(path) : Result<>();
-  }
-  Result<> make_directories(const std::string& path) override {
-    return files_.make_directories(path);
-  }
-  Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override {
-    return files_.list(path);
-  }
-  Result<bool> exists(const std::string& path) override { return files_.exists(path); }
-  Result<uint64_t> free_bytes(const std::string& path) override { return files_.free_bytes(path); }
-  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
-    return files_.lock(path);
+    if (left_ == 0) stopped_ = true;
+    if (stopped_) return Result<>();
+    --left_;
+    return {};
   }
 
  private:
-  class OpenFile : public io::File {
-   public:
-    OpenFile(StoppingFileSystem& disk, std::unique_ptr<io::File> file)
-        : disk_(disk), file_(std::move(file)) {}
-
-    Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
-      return file_ == nullptr ? Result<size_t>(size_t{0}) : file_->pread(out, size, offset);
-    }
-    Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
-      return disk_.passes() ? file_->pwritev(parts, offset) : Result<>();
-    }
-    Result<> fdatasync() override { return disk_.passes() ? file_->fdatasync() : Result<>(); }
-    Result<> fsync() override { return disk_.passes() ? file_->fsync() : Result<>(); }
-    Result<> allocate(uint64_t size) override {
-      return disk_.passes() ? file_->allocate(size) : Result<>();
-    }
-    Result<> truncate(uint64_t size) override {
-      return disk_.passes() ? file_->truncate(size) : Result<>();
-    }
-    Result<uint64_t> size() override { return file_ == nullptr ? uint64_t{0} : file_->size(); }
-
-   private:
-    StoppingFileSystem& disk_;
-    const std::unique_ptr<io::File> file_;  // null: made by a process that is dead
-  };
-
-  io::FileSystem& files_;
   std::atomic<uint64_t> left_{UINT64_MAX};
   std::atomic<bool> stopped_{false};
 };

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "io/lossy.h"
+#include "tests/support/filtered_files.h"
 #include "tests/support/log_harness.h"
 #include "tests/support/memory_files.h"
 
@@ -24,36 +25,24 @@ constexpr uint64_t kFileBytesMax = 64 << 20;
 
 /// Passes reads on; whatever would change something fails. Before the n-th opening of a file
 /// `meanwhile` runs.
-class ReadOnlyFiles : public io::FileSystem {
+class ReadOnlyFiles : public testing::FilteredFiles {
  public:
-  explicit ReadOnlyFiles(io::FileSystem& files) : files_(files) {}
+  using FilteredFiles::FilteredFiles;
 
   Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
-    if (mode != io::OpenMode::kRead) return refuse();
-    if (meanwhile && ++opened_ % every == 0) meanwhile();
-    return files_.open(path, mode);
+    if (mode == io::OpenMode::kRead && meanwhile && ++opened_ % every == 0) meanwhile();
+    return FilteredFiles::open(path, mode);
   }
-  Result<> rename(const std::string&, const std::string&) override { return refuse(); }
-  Result<> unlink(const std::string&) override { return refuse(); }
-  Result<> sync_directory(const std::string&) override { return refuse(); }
-  Result<> make_directories(const std::string&) override { return refuse(); }
-  Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override {
-    return files_.list(path);
+  std::optional<Result<>> instead(testing::Change) override {
+    ++refused;
+    return Result<>(fail(ErrorKind::kPermission, "a view changed something"));
   }
-  Result<bool> exists(const std::string& path) override { return files_.exists(path); }
-  Result<uint64_t> free_bytes(const std::string& path) override { return files_.free_bytes(path); }
-  Result<std::unique_ptr<io::FileLock>> lock(const std::string&) override { return refuse(); }
 
   std::function<void()> meanwhile;
   int every = 1;
   int refused = 0;
 
  private:
-  tl::unexpected<Error> refuse() {
-    ++refused;
-    return fail(ErrorKind::kPermission, "a view changed something");
-  }
-  io::FileSystem& files_;
   int opened_ = 0;
 };
 

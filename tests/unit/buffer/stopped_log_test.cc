@@ -8,6 +8,7 @@
 
 #include "buffer/dead_letter_files.h"
 #include "io/lossy.h"
+#include "tests/support/filtered_files.h"
 #include "tests/support/log_harness.h"
 
 namespace millrace::buffer {
@@ -20,73 +21,18 @@ using testing::ScriptedRandom;
 constexpr const char* kDirectory = "/buffer/worker0/out/buffer";
 
 /// The disk until a number of syncs and changes of names were made; afterwards each fails.
-class FailingFiles : public io::FileSystem {
+class FailingFiles : public testing::FilteredFiles {
  public:
-  FailingFiles(io::FileSystem& files, int left) : files_(files), left_(left) {}
+  FailingFiles(io::FileSystem& files, int left) : FilteredFiles(files), left_(left) {}
 
   bool failed() const { return left_ < 0; }
-  Result<> step() {
+  std::optional<Result<>> instead(testing::Change change) override {
+    if (change != testing::Change::kSync && change != testing::Change::kName) return {};
     if (left_ >= 0 && --left_ >= 0) return {};
-    return fail(ErrorKind::kIo, "the power is gone");
-  }
-  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenMode mode) override {
-    auto file = files_.open(path, mode);
-    if (!file) return file;
-    return std::unique_ptr<io::File>(std::make_unique<OpenFile>(*this, std::move(*file)));
-  }
-  Result<> rename(const std::string& from, const std::string& to) override {
-    auto allowed = step();
-    return allowed ? files_.rename(from, to) : allowed;
-  }
-  Result<> unlink(const std::string& path) override {
-    auto allowed = step();
-    return allowed ? files_.unlink(path) : allowed;
-  }
-  Result<> sync_directory(const std::string& path) override {
-    auto allowed = step();
-    return allowed ? files_.sync_directory(path) : allowed;
-  }
-  Result<> make_directories(const std::string& path) override {
-    return files_.make_directories(path);
-  }
-  Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override {
-    return files_.list(path);
-  }
-  Result<bool> exists(const std::string& path) override { return files_.exists(path); }
-  Result<uint64_t> free_bytes(const std::string& path) override { return files_.free_bytes(path); }
-  Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override {
-    return files_.lock(path);
+    return Result<>(fail(ErrorKind::kIo, "the power is gone"));
   }
 
  private:
-  class OpenFile : public io::File {
-   public:
-    OpenFile(FailingFiles& files, std::unique_ptr<io::File> file)
-        : files_(files), file_(std::move(file)) {}
-    Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
-      return file_->pread(out, size, offset);
-    }
-    Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
-      return file_->pwritev(parts, offset);
-    }
-    Result<> fdatasync() override {
-      auto allowed = files_.step();
-      return allowed ? file_->fdatasync() : allowed;
-    }
-    Result<> fsync() override {
-      auto allowed = files_.step();
-      return allowed ? file_->fsync() : allowed;
-    }
-    Result<> allocate(uint64_t size) override { return file_->allocate(size); }
-    Result<> truncate(uint64_t size) override { return file_->truncate(size); }
-    Result<uint64_t> size() override { return file_->size(); }
-
-   private:
-    FailingFiles& files_;
-    std::unique_ptr<io::File> file_;
-  };
-
-  io::FileSystem& files_;
   int left_;
 };
 

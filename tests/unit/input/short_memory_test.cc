@@ -66,47 +66,51 @@ TEST(ShortMemory, ManyUnfinishedFramesHoldLittleMoreThanTheLimit) {
   EXPECT_LE(server.count(Metric::kReceiveBytes), 2 * kLimit + (size_t{1} << 20) + 300 * 16'384);
 }
 
+/// A frame stalls half way and holds more memory than there is; another client sends one as well.
+struct StalledFrame {
+  explicit StalledFrame(uint64_t frame_timeout_ms)
+      : server(options_with([frame_timeout_ms](ListenerOptions& o) {
+          o.source.receive_memory_limit = 100'000;
+          o.source.frame_timeout_ms = frame_timeout_ms;
+        })),
+        stalled(server.port()) {
+    EXPECT_TRUE(stalled.send(std::string_view(frame).substr(0, kSent)));
+    EXPECT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 100'000; }));
+    good = std::make_unique<TcpClient>(server.port());
+    sender = std::thread([this] { EXPECT_TRUE(good->send(frame)); });
+  }
+  ~StalledFrame() { sender.join(); }
+
+  static constexpr size_t kSent = 500'000;
+  const std::string frame = big_message("c1", 1 << 20);
+  ForwardServer server;
+  TcpClient stalled;
+  std::unique_ptr<TcpClient> good;
+  std::thread sender;
+};
+
 // Whoever is favoured while the memory is short must finish its frame, not only drip.
 TEST(ShortMemory, AStalledFrameDoesNotHoldUpTheOthersForEver) {
-  ForwardServer server(options_with([](ListenerOptions& o) {
-    o.source.receive_memory_limit = 100'000;
-    o.source.frame_timeout_ms = 1000;
-  }));
-  TcpClient stalled(server.port());
-  const std::string frame = big_message("c1", 1 << 20);
-  ASSERT_TRUE(stalled.send(std::string_view(frame).substr(0, 500'000)));
-  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 100'000; }));
-  TcpClient good(server.port());
-  std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
+  StalledFrame s(1000);
   std::atomic<bool> stop{false};
   std::thread dripper([&] {
-    for (size_t at = 500'000; !stop && stalled.send(std::string_view(frame).substr(at, 1)); ++at) {
+    for (size_t at = s.kSent; !stop && s.stalled.send(std::string_view(s.frame).substr(at, 1));
+         ++at) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   });
-  expect_reply(good, ack_of("c1"));
+  expect_reply(*s.good, ack_of("c1"));
   stop = true;
-  sender.join();
   dripper.join();
-  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
+  EXPECT_EQ(s.server.count(Metric::kClosedFrameTimeout), 1u);
 }
 
 // It may take a second until the client has read our FIN.
 TEST(ShortMemory, AConnectionThatIsBeingClosedHoldsUpNobody) {
-  ForwardServer server(options_with([](ListenerOptions& o) {
-    o.source.receive_memory_limit = 100'000;
-    o.source.frame_timeout_ms = 500;
-  }));
-  TcpClient stalled(server.port());
-  const std::string frame = big_message("c1", 1 << 20);
-  ASSERT_TRUE(stalled.send(std::string_view(frame).substr(0, 500'000)));
-  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 100'000; }));
-  TcpClient good(server.port());
-  std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
-  expect_reply(good, ack_of("c1"));
-  EXPECT_EQ(server.count(Metric::kClosedFrameTimeout), 1u);
-  EXPECT_EQ(server.count(Metric::kConnections), 2u) << "the other one is still being closed";
-  sender.join();
+  StalledFrame s(500);
+  expect_reply(*s.good, ack_of("c1"));
+  EXPECT_EQ(s.server.count(Metric::kClosedFrameTimeout), 1u);
+  EXPECT_EQ(s.server.count(Metric::kConnections), 2u) << "the other one is still being closed";
 }
 
 // All of them at once, not one after the other.
