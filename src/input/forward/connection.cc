@@ -286,7 +286,10 @@ void Connection::flush_acks() {
     context_.cells.observe(metrics::Histogram::kAckSeconds, now_ns - pending_.arrived_ns(i));
   }
   pending_.pop(due);
-  if (stream_->queued_bytes() > kUnreadAckBytesMax) pause(kForWriting);
+  if (stream_->queued_bytes() > kUnreadAckBytesMax) {
+    pause(kForWriting);
+    context_.drop_payload(id_);  // others need not wait until this client reads
+  }
   if ((pauses_ & kForAcks) != 0 && !pending_.full()) {
     unpause(kForAcks);
     request_attention();

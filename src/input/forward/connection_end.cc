@@ -98,7 +98,7 @@ void Connection::close_because(CloseReason reason, const char* protocol) {
 std::optional<CloseReason> Connection::overdue(uint64_t now_ms) {
   const uint64_t timeout_ms = context_.source.frame_timeout_ms;
   const uint64_t deadline_ms = context_.ack_deadline_ms;
-  const bool kept = takes_messages() && (pauses_ & kForRoom) != 0;
+  const bool kept = takes_messages() && (pauses_ & (kForRoom | kForWork)) != 0;
   // An ack that comes too late would be taken for that of a later message.
   if ((kept && now_ms > last_read_ns_ / kNsPerMs + deadline_ms) ||
       (!pending_.empty() && now_ms > pending_.arrived_ns(0) / kNsPerMs + deadline_ms)) {

@@ -71,6 +71,7 @@ class FakeReceiver : public Receiver {
       verdicts.pop_front();
       if (verdict != Verdict::kTaken) return verdict;
     }
+    if (message.tag == endless_tag) return Verdict::kAgain;
     if (without_memory) return Verdict::kNoMemory;
     if (is_full(message.tag)) return Verdict::kNotNow;
     EntryCounts counts;
@@ -108,7 +109,8 @@ class FakeReceiver : public Receiver {
   std::vector<std::string> given_up;  // the frames
   std::deque<Verdict> verdicts;       // of the next messages; then kTaken
   bool full = false;
-  std::string full_tag = "-";  // no room for this one alone
+  std::string full_tag = "-";     // no room for this one alone
+  std::string endless_tag = "-";  // takes turn after turn
   size_t asked_for_room = 0;
   bool without_memory = false;  // says so before a kept message is unpacked again
   size_t asked = 0;

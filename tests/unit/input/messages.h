@@ -38,6 +38,14 @@ inline std::string big_message(const std::string& chunk, size_t bytes,
       tag);
 }
 
+// [tag, gzip of `entries`, {"compressed": "gzip", "chunk": chunk}]; a chunk of two characters.
+inline std::string packed_message(const std::string& entries, const std::string& chunk,
+                                  const std::string& tag = "test") {
+  return test::hex("93") + static_cast<char>(0xa0 + tag.size()) + tag +
+         test::bin32(test::gzip(entries)) + test::hex("82 aa") + "compressed" + test::hex("a4") +
+         "gzip" + test::hex("a5 63 68 75 6e 6b a2") + chunk;
+}
+
 inline ListenerOptions options_with(const std::function<void(ListenerOptions&)>& change) {
   ListenerOptions options{.source = ForwardServer::local_source()};
   change(options);

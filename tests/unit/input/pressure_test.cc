@@ -13,6 +13,8 @@ using metrics::Metric;
 using test::hex;
 using test::TcpClient;
 
+const std::string kEntry = hex("92 05 81 a1 61 01");
+
 TEST(Pressure, NotNowKeepsTheMessageAndStopsReading) {
   ForwardServer server;
   server.on_loop([&] { server.receiver_.full = true; });
@@ -38,9 +40,7 @@ TEST(Pressure, AKeptMessageIsUnpackedAgain) {
   ForwardServer server;
   server.on_loop([&] { server.receiver_.verdicts = {Verdict::kNotNow}; });
   TcpClient client(server.port());
-  const std::string packed = test::gzip(hex("92 05 81 a1 61 01"));
-  ASSERT_TRUE(client.send(hex("93 a4 74 65 73 74") + test::bin32(packed) + hex("82 aa") +
-                          "compressed" + hex("a4") + "gzip" + hex("a5 63 68 75 6e 6b a2 63 31")));
+  ASSERT_TRUE(client.send(packed_message(kEntry, "c1")));
   ASSERT_TRUE(eventually([&] { return server.count(Metric::kPausedConnections) == 1; }));
   server.on_loop([&] { server.listener_->resume(); });
   expect_reply(client, ack_of("c1"));
@@ -81,15 +81,11 @@ TEST(Pressure, PackedMessagesInPartsHaveTheirTurnsOneByOne) {
     return eventually(
         [&] { return server.ask<int>([&] { return server.receiver_.offered; }) == times; });
   };
-  const auto packed_message = [](const std::string& entry, const std::string& chunk) {
-    return hex("93 a4 74 65 73 74") + test::bin32(test::gzip(hex(entry))) + hex("82 aa") +
-           "compressed" + hex("a4") + "gzip" + hex("a5 63 68 75 6e 6b a2") + chunk;
-  };
   TcpClient first(server.port());
-  ASSERT_TRUE(first.send(packed_message("92 05 81 a1 61 01", "c1")));
+  ASSERT_TRUE(first.send(packed_message(kEntry, "c1")));
   ASSERT_TRUE(offers(1));
   TcpClient second(server.port());
-  ASSERT_TRUE(second.send(packed_message("92 06 81 a1 62 02", "c2")));
+  ASSERT_TRUE(second.send(packed_message(hex("92 06 81 a1 62 02"), "c2")));
   ASSERT_TRUE(offers(2));
   server.on_loop([&] { server.listener_->resume(); });
   ASSERT_TRUE(offers(3));  // the first, which is to be offered once more
@@ -123,6 +119,67 @@ TEST(Pressure, AMessageThatTakesSeveralTurnsIsOfferedInEachOfThem) {
     EXPECT_EQ(server.ask<int>([&] { return server.receiver_.offered; }), 7);
     EXPECT_EQ(server.events().size(), 2u);
   }
+}
+
+// Connections that are accepted from now on have room for a few acks only.
+void shrink_send_buffers(uint16_t port) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in6 address{};
+    socklen_t size = sizeof address;
+    int listens = 0;
+    socklen_t listens_size = sizeof listens;
+    const int bytes = 4096;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+        address.sin6_port == htons(port) &&
+        ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) == 0 && listens != 0) {
+      EXPECT_EQ(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+    }
+  }
+}
+
+// It is stopped in the midst of its message then, and what was unpacked of it is not kept.
+TEST(Pressure, WhoReadsNoAcksHoldsUpNobodysLargeMessage) {
+  ForwardServer server;
+  server.on_loop([&] {
+    server.hold_ = true;
+    server.receiver_.endless_tag = "endless";
+  });
+  shrink_send_buffers(server.port());
+  TcpClient deaf(server.port());
+  constexpr int kMessages = 800;
+  const std::string one = hex("94 a4 74 65 73 74 05 81 a1 61 01 81 a5 63 68 75 6e 6b da 03 e8") +
+                          std::string(1000, 'c');
+  std::string all;
+  for (int i = 0; i < kMessages; ++i) all += one;
+  ASSERT_TRUE(deaf.send(all + packed_message(kEntry, "c1", "endless")));
+  const auto offered = [&] { return server.ask<int>([&] { return server.receiver_.offered; }); };
+  ASSERT_TRUE(eventually([&] { return offered() > kMessages + 5; }));
+  server.on_loop([&] {
+    for (const Ticket ticket : std::exchange(server.receiver_.tickets, {})) {
+      server.listener_->stored(ticket);
+    }
+  });
+  ASSERT_TRUE(eventually([&] {
+    const int before = offered();
+    for (int turns = 0; turns < 3; ++turns) offered();
+    return offered() == before;
+  }));
+  server.on_loop([&] {
+    server.hold_ = false;
+    server.receiver_.verdicts = {Verdict::kAgain};
+  });
+  TcpClient good(server.port());
+  ASSERT_TRUE(good.send(packed_message(kEntry, "c2")));
+  expect_reply(good, ack_of("c2"));
+}
+
+TEST(Pressure, AMessageThatTakesTurnsForTooLongIsClosedByTheAckDeadline) {
+  ForwardServer server(options_with([](ListenerOptions& o) { o.ack_deadline_ms = 100; }));
+  server.on_loop([&] { server.receiver_.endless_tag = "endless"; });
+  TcpClient client(server.port());
+  ASSERT_TRUE(client.send(packed_message(kEntry, "c1", "endless")));
+  EXPECT_EQ(client.receive_all(), "");
+  EXPECT_EQ(server.count(Metric::kClosedAckDeadline), 1u);
 }
 
 TEST(Pressure, KeptMessagesAreOfferedInFairOrder) {
