@@ -40,6 +40,12 @@ bool KeyTable::is_durable(const RequestKey& key, LogBits logs) const {
   return at != kNothing && (ring_[at].durable & logs) == logs;
 }
 
+bool KeyTable::knows(const RequestKey& key, LogBits logs) const {
+  const std::lock_guard lock(mutex_);
+  const uint32_t at = slots_[slot_of(key)];
+  return at != kNothing && ((ring_[at].durable | ring_[at].pending) & logs) == logs;
+}
+
 KeyTable::Claim KeyTable::claim(const RequestKey& key, LogBits logs, uint64_t now_ms,
                                 const Waiter& waiter) {
   CHECK(on() && logs != 0);

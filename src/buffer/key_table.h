@@ -45,6 +45,8 @@ class KeyTable {
 
   /// True if `key` is durable in all of `logs`. Changes nothing.
   bool is_durable(const RequestKey& key, LogBits logs) const;
+  /// True if it is that, or on its way, in all of them. Changes nothing.
+  bool knows(const RequestKey& key, LogBits logs) const;
   /// `waiter` is kept only for kPending; it may be empty.
   Claim claim(const RequestKey& key, LogBits logs, uint64_t now_ms, const Waiter& waiter);
   /// The owner's group is durable in `logs`; whoever waits is told.

@@ -39,6 +39,7 @@ Verdict Ingest::receive(const Message& message, input::Ticket ticket, input::Rep
 
 Verdict Ingest::drop(const Message& message) {
   input::ConnectionNote& note = *message.note;
+  note.estimate = note.full_log = 0;
   const input::EntryReader reader = walk_on(message);
   parts_.cells.add(Metric::kDiscardedUnmatched, std::exchange(note.entries, 0));
   count(message, reader.counts(), 0);
@@ -54,6 +55,7 @@ Verdict Ingest::store(Request request, const Message& message) {
   if (const auto verdict = enter(request, message)) return *verdict;
   begin(request);
   input::EntryReader reader = reader_of(message);
+  if (has_turns(message)) reader.stop_after(kLeftOutMax);
   uint64_t stored = 0;
   const Laid laid = lay_out(request, message, reader, stored);
   if (laid != Laid::kWhole || stored == 0) {
@@ -138,17 +140,31 @@ std::optional<Verdict> Ingest::take_back_if_full(const Request& request, const M
 
 Ingest::Laid Ingest::lay_out(Request& request, const Message& message, input::EntryReader& reader,
                              uint64_t& stored) {
-  return request.lane == nullptr ? append_unmatched(message, reader, stored)
-                                 : append_matched(request, message, reader, stored);
+  bool all = true;
+  if (request.lane == nullptr) {
+    append_unmatched(message, reader, stored);
+  } else {
+    all = append_matched(request, message, reader, stored);
+  }
+  if (reader.malformed()) return Laid::kMalformed;
+  if (reader.stopped() && reader.at() != reader.end()) all = false;
+  return all ? Laid::kWhole : Laid::kTooLarge;
 }
 
-Ingest::Laid Ingest::append_matched(Request& request, const Message& message,
-                                    input::EntryReader& reader, uint64_t& stored) {
+// False: it grew too large.
+bool Ingest::append_matched(Request& request, const Message& message, input::EntryReader& reader,
+                            uint64_t& stored) {
   Lane& lane = *request.lane;
   lane.begin_request(message.tag, message.decimals);
   input::Entry entry;
   while (reader.next(entry)) {
-    if (lane.request_bytes() > kRequestEncodedBytesMax) return Laid::kTooLarge;
+    if (request.too_long) {
+      put_raw(request, message, {entry.begin, static_cast<size_t>(reader.end() - entry.begin)},
+              buffer::DeadReason::kExpansion);
+      request.too_costly = stored = 1;
+      break;
+    }
+    if (lane.request_bytes() > kRequestEncodedBytesMax) return false;
     const Lane::Result result = lane.encode(entry.record, reader.end(), entry.time);
     switch (result.encoded) {
       case Lane::Encoded::kStored:
@@ -180,11 +196,11 @@ Ingest::Laid Ingest::append_matched(Request& request, const Message& message,
     }
   }
   request.replaced = lane.take_counts();
-  return reader.malformed() ? Laid::kMalformed : Laid::kWhole;
+  return true;
 }
 
-Ingest::Laid Ingest::append_unmatched(const Message& message, input::EntryReader& reader,
-                                      uint64_t& stored) {
+void Ingest::append_unmatched(const Message& message, input::EntryReader& reader,
+                              uint64_t& stored) {
   parts_.unmatched->begin_request(message.tag);
   input::Entry entry;
   while (reader.next(entry)) {
@@ -197,7 +213,6 @@ Ingest::Laid Ingest::append_unmatched(const Message& message, input::EntryReader
     ++stored;
     reader.advance(end);
   }
-  return reader.malformed() ? Laid::kMalformed : Laid::kWhole;
 }
 
 }  // namespace millrace::ingest

@@ -89,6 +89,8 @@ class Ingest {
  private:
   /// Of a group, and one record more; above, the message is stored in parts.
   static constexpr uint64_t kRequestEncodedBytesMax = 64ULL << 20;
+  /// Entries that are left out, which can be a byte each; likewise.
+  static constexpr uint64_t kLeftOutMax = 1 << 18;
 
   enum class Admission : uint8_t {
     kYes,
@@ -109,13 +111,15 @@ class Ingest {
   /// A message, or a part of one, on its way into a log.
   struct Request {
     buffer::Log& log;
-    Lane* lane = nullptr;                   // null: unmatched
-    uint64_t estimate = 0;                  // bytes that it may take
-    std::optional<buffer::RequestKey> key;  // of one that may be sent again
+    Lane* lane = nullptr;                         // null: unmatched
+    uint64_t estimate = 0;                        // bytes that it may take
+    std::optional<buffer::RequestKey> key;        // of one that may be sent again
+    std::optional<buffer::RequestKey> whole_key;  // of a part that is not the last: the message's
     input::Ticket ticket;
     input::Replies* replies = nullptr;  // null: a part that is not the last
     bool blocks = false;                // waits, whatever overflow_action says
     bool large = false;                 // holds the process-wide token
+    bool too_long = false;              // its only entry is kept as it came
     uint64_t too_deep = 0;              // records that are left out
     uint64_t too_costly = 0;            // records that are kept as they came
     format::ReplacedCounts replaced = {};
@@ -130,6 +134,7 @@ class Ingest {
     uint64_t cost = 0;
     uint64_t entries = 0;  // that may be stored
     bool last = false;
+    bool too_long = false;  // its only entry: to be kept as it came
     input::EntryCounts left_out = {};
   };
 
@@ -145,9 +150,9 @@ class Ingest {
   input::Verdict store(Request request, const input::Message& message);
   Laid lay_out(Request& request, const input::Message& message, input::EntryReader& reader,
                uint64_t& stored);
-  Laid append_matched(Request& request, const input::Message& message, input::EntryReader& reader,
+  bool append_matched(Request& request, const input::Message& message, input::EntryReader& reader,
                       uint64_t& stored);
-  Laid append_unmatched(const input::Message& message, input::EntryReader& reader,
+  void append_unmatched(const input::Message& message, input::EntryReader& reader,
                         uint64_t& stored);
   void put_raw(const Request& request, const input::Message& message, std::string_view bytes,
                buffer::DeadReason reason);
@@ -179,6 +184,7 @@ class Ingest {
   void end_previous(const Request& request, const input::Message& message) const;
   static void note_key(const input::Message& message, const buffer::RequestKey& key);
   std::optional<input::Verdict> claim(const Request& request);
+  bool is_done_elsewhere(const Request& request) const;
 
   void count(const input::Message& message, const input::EntryCounts& counts, uint64_t stored);
   void count(const input::Message& message, const Request& request);

@@ -17,14 +17,14 @@ using input::Verdict;
 
 // Of the entries; above, a message is stored in parts without an attempt to lay it out whole.
 constexpr size_t kWholeBytesMax = 16 << 20;
+// Of an entry; above, it is not even looked at as JSON. No Kinesis record could hold it.
+constexpr size_t kEntryBytesMax = kWholeBytesMax;
 // What a part may become, as cost_of() sees it: two of them fit into the pool.
 constexpr uint64_t kPartCostMax = 30ULL << 20;
 // Entries that grow more than was thought: the parts become so much smaller.
 constexpr uint64_t kShrink = 4;
-// What a turn of the loop has time for: bytes that are looked at, and entries that are left out,
-// which can be a byte each.
+// What a turn of the loop has time for, besides kLeftOutMax: bytes that are looked at.
 constexpr size_t kWalkBytesMax = 2 << 20;
-constexpr uint64_t kLeftOutMax = 1 << 18;
 // Of each event, beside its record: time, quotes, names, the frame of its record.
 constexpr uint64_t kEventCost = 64;
 constexpr uint64_t kEstimateMore = 4096;
@@ -97,6 +97,8 @@ Ingest::Part Ingest::next_part(const Message& message) const {
     part.size = end;
     part.cost += cost;
     ++part.entries;
+    part.too_long = static_cast<size_t>(reader.at() - entry.begin) > kEntryBytesMax;
+    if (part.too_long) break;
   }
   part.size = static_cast<size_t>(reader.at() - left.data());  // with what is broken off at the end
   part.last = part.size == left.size();
@@ -104,17 +106,20 @@ Ingest::Part Ingest::next_part(const Message& message) const {
   return part;
 }
 
-// All of it is looked at before any of it is stored. Nothing: its parts may be stored.
+// All of it is looked at before any of it is stored. A copy that came over another connection may
+// be done first. Nothing: its parts may be stored.
 std::optional<Verdict> Ingest::begin_parts(const Request& request, const Message& message) {
   ConnectionNote& note = *message.note;
-  if (note.offset > 0) return std::nullopt;
   if (const auto verdict = repeated(request, message)) {
     leave_parts(note);
     return verdict;
   }
-  if (note.part_cost_max == 0) note.part_cost_max = kPartCostMax;
-  if (note.walked < message.entries.size()) {
+  if (note.offset > 0) return std::nullopt;
+  if (note.part_cost_max == 0) {
+    note.part_cost_max = kPartCostMax;
     if (request.key) note.parts_key = *request.key;
+  }
+  if (note.walked < message.entries.size()) {
     note.estimate = note.full_log = 0;
     if (walk_on(message).malformed()) {
       leave_parts(note);
@@ -163,8 +168,10 @@ Verdict Ingest::store_in_parts(const Request& request, const Message& message) {
     piece.entries = message.entries.substr(note.offset, part.size);
     Request of_part = request;
     of_part.estimate = part.cost + kEstimateMore;
+    of_part.too_long = part.too_long;
     if (!part.last) {
       of_part.replies = nullptr;
+      of_part.whole_key = request.key;
       if (request.key) of_part.key = buffer::part_key(*request.key, note.offset, part.size);
     }
     const Verdict verdict = store(of_part, piece);

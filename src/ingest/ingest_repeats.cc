@@ -111,7 +111,10 @@ std::optional<Verdict> Ingest::claim(const Request& request) {
   switch (parts_.shared.keys.claim(*request.key, request.log.settings().key_bit,
                                    parts_.io.clock.running_ms(), waiter)) {
     case KeyTable::Claim::kOwned:
-      return std::nullopt;
+      if (!is_done_elsewhere(request)) return std::nullopt;
+      parts_.shared.keys.failed(*request.key, request.log.settings().key_bit);
+      blocked_ = true;
+      return Verdict::kNoMemory;
     case KeyTable::Claim::kPending:
       if (request.replies == nullptr) {
         blocked_ = true;
@@ -125,6 +128,13 @@ std::optional<Verdict> Ingest::claim(const Request& request) {
       return Verdict::kDone;
   }
   CHECK(false);
+}
+
+// A copy whose last part is on its way has renewed the keys of the parts, for its own key tells the
+// message by then. Asked after the part's key was claimed: so either is seen.
+bool Ingest::is_done_elsewhere(const Request& request) const {
+  return request.whole_key &&
+         parts_.shared.keys.knows(*request.whole_key, request.log.settings().key_bit);
 }
 
 }  // namespace millrace::ingest

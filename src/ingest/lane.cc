@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/msgpack_token.h"
 #include "kpl/record_encoder.h"
 
 namespace millrace::ingest {
@@ -93,10 +94,18 @@ Lane::Result Lane::encode_in_scratch(const char* record, const char* end, EventT
   return result;
 }
 
+// JSON is rarely more than twice its MessagePack; each attempt goes over the whole record.
+size_t Lane::expected_bytes(const char* record, const char* end) {
+  const char* at = record;
+  if (msgpack_token::skip(at, end) != msgpack_token::Status::kOk) return 0;
+  return 2 * static_cast<size_t>(at - record);
+}
+
 Lane::Result Lane::format_in_scratch(const char* record, const char* end, EventTime time) {
   std::string& bytes = scratch_;
-  for (size_t size = std::max(bytes.capacity(), kScratchBytesFirst);;
-       size = std::min<size_t>(2 * size, kRecordEncodedBytesMax)) {
+  size_t size = std::max(bytes.capacity(), kScratchBytesFirst + expected_bytes(record, end));
+  for (;; size *= 2) {
+    size = std::min<size_t>(size, kRecordEncodedBytesMax);
     bytes.resize(size);
     char* data = bytes.data() + kpl::kFragmentHeaderBytesGuess;
     const FormatResult formatted =

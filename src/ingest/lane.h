@@ -17,7 +17,7 @@
 namespace millrace::ingest {
 
 /// Bytes of one record as JSON; above, it is kept as it came (dead letter).
-constexpr uint64_t kRecordEncodedBytesMax = 128ULL << 20;
+constexpr uint64_t kRecordEncodedBytesMax = 32ULL << 20;
 
 class Lane {
  public:
@@ -50,6 +50,7 @@ class Lane {
  private:
   Result encode_in_scratch(const char* record, const char* end, EventTime time);
   Result format_in_scratch(const char* record, const char* end, EventTime time);
+  static size_t expected_bytes(const char* record, const char* end);
   static Result not_formatted(const format::FormatResult& formatted);
   size_t frame_in_place(char* begin, size_t data_bytes);
   void put_oversize(std::string_view framed);

@@ -127,6 +127,29 @@ TEST_F(Parts, OverTwoConnectionsAtOnceItIsStoredOnce) {
   EXPECT_EQ(records(), entries.count);
 }
 
+// Its client had given the first copy up: the second overtakes it, and is all that is stored.
+TEST_F(Parts, OvertakenByACopyItIsStoredOnce) {
+  const Entries entries = entries_of(80 * kMiB);
+  store_some(entries, kOtherId);
+  ConnectionNote another;
+  EXPECT_EQ(offer(entries.bytes, kOtherId, another), Verdict::kTaken);
+  const uint64_t offset = note.offset;
+  const auto receive = [&] {
+    return harness.receive("app.a", entries.bytes, kOtherId, "192.0.2.1", &note);
+  };
+  for (int times = 0; times < 3; ++times) EXPECT_EQ(receive(), Verdict::kInParts);
+  EXPECT_EQ(note.offset, offset) << "it waits for the other's commit";
+  harness.commit();
+  EXPECT_EQ(receive(), Verdict::kDone);
+  EXPECT_EQ(harness.stored_count, 1U);
+  EXPECT_EQ(records(), entries.count);
+  // Its client goes on to the next message, so the same content is new.
+  EXPECT_EQ(offer(entries_of(1).bytes, kOtherId, note), Verdict::kTaken);
+  EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);
+  harness.commit();
+  EXPECT_EQ(records(), 2 * entries.count + 1);
+}
+
 TEST_F(Parts, EqualContentAfterTheAckIsNew) {
   const Entries entries = entries_of(20 * kMiB);
   EXPECT_EQ(offer(entries.bytes, kOtherId, note), Verdict::kTaken);
@@ -218,21 +241,55 @@ TEST(PartsWithTags, AMessageWhoseEventsRepeatALongTagTooOftenIsKeptAsItCame) {
   EXPECT_EQ(receive(), Verdict::kDone);
 }
 
+// Offered again, it must not be taken for the large one that came before it.
+TEST(PartsWithTags, AMessageThatFindsNoRoomIsNotTheOneBeforeIt) {
+  io::LossyFileSystem files;
+  testing::IngestHarness harness(files, "/root", bare_match());
+  harness.total_limit = 64 * kMiB;
+  ASSERT_TRUE(harness.start());
+  ConnectionNote note;
+  const auto receive = [&](const std::string& tag, const std::string& entries, const char* chunk,
+                           ConnectionNote* of_connection) {
+    const auto verdict = harness.receive(tag, entries, chunk, "192.0.2.1", of_connection);
+    harness.commit();
+    return verdict;
+  };
+  const std::string large = entries_of(20 * kMiB).bytes;
+  while (receive("app.a", large, kFluentdId, &note) != Verdict::kTaken) {
+  }
+  ConnectionNote others;
+  for (const size_t bytes : {kMiB, size_t{1}}) {
+    while (receive("app.a", entries_of(bytes).bytes, "", &others) == Verdict::kTaken) {
+    }
+  }
+  const std::string tag = "app." + std::string(70'000, 't');
+  for (int times = 0; times < 3; ++times) {
+    EXPECT_EQ(receive(tag, "", kFluentdId, &note), Verdict::kNotNow);
+  }
+}
+
 // A byte of it is an entry that is left out: no turn of the loop is long, and each is counted once.
 TEST_F(Parts, EntriesOfAByteThatAreLeftOutTakeManyTurns) {
-  constexpr uint64_t kNils = 17 * kMiB;
   const std::string event = entries_of(1).bytes;
-  const std::string bytes = event + std::string(kNils, '\xc0') + event;
-  uint64_t turns = 0;
-  EXPECT_EQ(harness.receive("app.a", bytes, kFluentdId, "192.0.2.1", &note, &turns),
-            Verdict::kTaken);
-  harness.commit();
-  EXPECT_GE(turns, 2 * kNils / (1 << 18));
-  EXPECT_EQ(records(), 2U);
-  EXPECT_EQ(harness.stored_count, 1U);
-  EXPECT_EQ(dead(Metric::kDiscardedNotEntry), kNils);
-  EXPECT_EQ(harness.receive("app.a", bytes, kFluentdId), Verdict::kDone);
-  EXPECT_EQ(dead(Metric::kDiscardedNotEntry), kNils);
+  uint64_t messages = 0;
+  uint64_t nils = 0;
+  for (const uint64_t mebibytes : {1, 17}) {
+    const std::string bytes = event + std::string(mebibytes * kMiB, '\xc0') + event;
+    nils += mebibytes * kMiB;
+    uint64_t turns = 0;
+    auto verdict = Verdict::kInParts;
+    while (verdict == Verdict::kInParts) {
+      verdict = harness.receive("app.a", bytes, kFluentdId, "192.0.2.1", &note, &turns);
+    }
+    EXPECT_EQ(verdict, Verdict::kTaken);
+    harness.commit();
+    EXPECT_GE(turns, 2 * mebibytes * kMiB / (1 << 18));
+    EXPECT_EQ(harness.stored_count, ++messages);
+    EXPECT_EQ(records(), 2 * messages);
+    EXPECT_EQ(dead(Metric::kDiscardedNotEntry), nils);
+    EXPECT_EQ(harness.receive("app.a", bytes, kFluentdId), Verdict::kDone);
+    EXPECT_EQ(dead(Metric::kDiscardedNotEntry), nils);
+  }
 }
 
 TEST_F(Parts, NothingIsKeptOfOneThatIsMalformedAtItsEnd) {
@@ -241,18 +298,31 @@ TEST_F(Parts, NothingIsKeptOfOneThatIsMalformedAtItsEnd) {
   EXPECT_EQ(records(), 0U);
 }
 
+// [time, {"k": a text of so many bytes}].
+std::string one_text(size_t bytes) {
+  return "\x92\x05\x81\xa1k" + testing::packed_string(std::string(bytes, '\x01'));
+}
+
 TEST_F(Parts, OnlyTheRecordThatIsTooCostlyIsADeadLetter) {
-  const std::string costly = many_keys(300'000);
   const Entries good = entries_of(1);
-  EXPECT_EQ(offer(good.bytes + costly + good.bytes, kFluentdId, note), Verdict::kTaken);
-  harness.seal(buffer::SealReason::kForced);
-  EXPECT_EQ(harness.registry.total(Metric::kReceivedEntries), 3U);
-  EXPECT_EQ(harness.log().queue().counts().due, 1U);
-  EXPECT_EQ(dead(Metric::kDeadExpansion), 1U);
-  const auto letters = harness.dead("local");
-  ASSERT_EQ(letters.size(), 1U);
-  EXPECT_EQ(letters[0].first, costly);
-  EXPECT_EQ(letters[0].second["reason"], "expansion");
+  uint64_t found = 0;
+  // Too many keys; too large as JSON; too large to be tried.
+  for (const std::string& costly : {many_keys(300'000), one_text(6 * kMiB), one_text(17 * kMiB)}) {
+    const std::string nil = "\xc0";
+    EXPECT_EQ(offer(good.bytes + nil + costly + nil + good.bytes, kFluentdId, note),
+              Verdict::kTaken);
+    harness.seal(buffer::SealReason::kForced);
+    EXPECT_EQ(harness.registry.total(Metric::kReceivedEntries), 3 * ++found);
+    EXPECT_EQ(dead(Metric::kDiscardedNotEntry), 2 * found);
+    EXPECT_EQ(harness.log().queue().counts().due, found);
+    EXPECT_EQ(dead(Metric::kDeadExpansion), found);
+    const auto letters = harness.dead("local");
+    ASSERT_EQ(letters.size(), found);
+    const auto letter = std::find_if(letters.begin(), letters.end(),
+                                     [&](const auto& each) { return each.first == costly; });
+    ASSERT_NE(letter, letters.end());
+    EXPECT_EQ(letter->second["reason"], "expansion");
+  }
 }
 
 }  // namespace
