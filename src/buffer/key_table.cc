@@ -43,7 +43,9 @@ bool KeyTable::is_durable(const RequestKey& key, LogBits logs) const {
 bool KeyTable::knows(const RequestKey& key, LogBits logs) const {
   const std::lock_guard lock(mutex_);
   const uint32_t at = slots_[slot_of(key)];
-  return at != kNothing && ((ring_[at].durable | ring_[at].pending) & logs) == logs;
+  if (at == kNothing) return false;
+  const Entry& known = ring_[at];
+  return (known.durable & logs) == logs || ((known.pending & logs) != 0 && !known.ended);
 }
 
 KeyTable::Claim KeyTable::claim(const RequestKey& key, LogBits logs, uint64_t now_ms,

@@ -45,7 +45,7 @@ class KeyTable {
 
   /// True if `key` is durable in all of `logs`. Changes nothing.
   bool is_durable(const RequestKey& key, LogBits logs) const;
-  /// True if it is that, or on its way, in all of them. Changes nothing.
+  /// True if claim() would not be answered kOwned. Changes nothing.
   bool knows(const RequestKey& key, LogBits logs) const;
   /// `waiter` is kept only for kPending; it may be empty.
   Claim claim(const RequestKey& key, LogBits logs, uint64_t now_ms, const Waiter& waiter);

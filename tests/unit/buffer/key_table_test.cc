@@ -33,8 +33,11 @@ Claim claim(
 
 TEST(KeyTable, IsOwnedThenPendingThenDurable) {
   KeyTable table(kHourMs);
+  EXPECT_FALSE(table.knows(key(1), 1));
   EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
   EXPECT_FALSE(table.is_durable(key(1), 1));
+  EXPECT_TRUE(table.knows(key(1), 1));
+  EXPECT_FALSE(table.knows(key(1), 2));
   std::string told;
   EXPECT_EQ(claim(table, key(1), 1, 0, [&](bool durable) { told += durable ? 'y' : 'n'; }),
             Claim::kPending);
@@ -105,6 +108,7 @@ TEST(KeyTable, AKeyThatIsRenewedWhileItIsPendingIsNewOnceAndDurableWithTheLast) 
   KeyTable table(kHourMs);
   claim(table, key(1));
   table.renew(key(1));
+  EXPECT_FALSE(table.knows(key(1), 1));
   EXPECT_EQ(claim(table, key(1)), Claim::kOwned);
   std::string told;
   const auto waiter = [&](bool durable) { told += durable ? 'y' : 'n'; };
@@ -132,6 +136,7 @@ TEST(KeyTable, WhatWasFoundAtStartIsDurable) {
   table.found(key(7), 2, 50);
   table.found(key(7), 1, 60);
   EXPECT_TRUE(table.is_durable(key(7), 3));
+  EXPECT_TRUE(table.knows(key(7), 3));
   EXPECT_EQ(table.status(60).entries, 1U);
 }
 
