@@ -273,7 +273,7 @@ TEST_F(Parts, EntriesOfAByteThatAreLeftOutTakeManyTurns) {
   const std::string event = entries_of(1).bytes;
   uint64_t messages = 0;
   uint64_t nils = 0;
-  for (const uint64_t mebibytes : {1, 17}) {
+  for (const size_t mebibytes : {size_t{1}, size_t{17}}) {
     const std::string bytes = event + std::string(mebibytes * kMiB, '\xc0') + event;
     nils += mebibytes * kMiB;
     uint64_t turns = 0;
