@@ -93,8 +93,11 @@ class Millrace:
         self.config_path = os.path.join(directory, "millrace.toml")
         self.log_path = os.path.join(directory, "millrace.log")
         self.port = None
+        suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tsan.supp")
         self._environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": KEY_ID,
-                             "AWS_SECRET_ACCESS_KEY": SECRET, **(environment or {})}
+                             "AWS_SECRET_ACCESS_KEY": SECRET,
+                             "TSAN_OPTIONS": f"suppressions='{suppressions}'",
+                             **(environment or {})}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"):
             if name in os.environ:
                 self._environment[name] = os.environ[name]

@@ -116,11 +116,11 @@ TEST(ShortMemory, AConnectionThatIsBeingClosedHoldsUpNobody) {
 // All of them at once, not one after the other.
 TEST(ShortMemory, FramesThatDripWhileOthersWaitAreClosedTogether) {
   ForwardServer server(options_with([](ListenerOptions& o) {
-    o.source.receive_memory_limit = 400'000;
+    o.source.receive_memory_limit = 1'200'000;
     o.source.frame_timeout_ms = 1000;
   }));
   const std::string frame = big_message("c1", 1 << 20);
-  constexpr size_t kDripping = 5;
+  constexpr size_t kDripping = 15;
   std::vector<std::unique_ptr<TcpClient>> clients;
   for (size_t i = 0; i < kDripping; ++i) {
     clients.push_back(std::make_unique<TcpClient>(server.port()));
@@ -131,7 +131,7 @@ TEST(ShortMemory, FramesThatDripWhileOthersWaitAreClosedTogether) {
   for (auto& client : clients) {
     ASSERT_TRUE(client->send(std::string_view(frame).substr(50'000, 50'000)));
   }
-  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 400'000; }));
+  ASSERT_TRUE(eventually([&] { return server.count(Metric::kReceiveBytes) > 1'200'000; }));
   std::atomic<bool> stop{false};
   std::thread dripper([&] {
     for (size_t at = 100'000; !stop; ++at) {
@@ -143,8 +143,8 @@ TEST(ShortMemory, FramesThatDripWhileOthersWaitAreClosedTogether) {
   std::thread sender([&] { EXPECT_TRUE(good.send(frame)); });
   const auto began = std::chrono::steady_clock::now();
   expect_reply(good, ack_of("c1"));
-  // One after the other they would take five.
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
+  // One after the other they would take ten and more.
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
   stop = true;
   sender.join();
   dripper.join();
