@@ -150,21 +150,31 @@ Result<std::unique_ptr<io::File>> PositionFile::write_next(const std::string& te
   return tl::unexpected(done.error());
 }
 
-Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
+// What a dead process left. If it came back beside the new file, whose lines it may lack, a start
+// would believe its lines of chunks that went with their segments: a loss that there was not.
+Result<> PositionFile::remove_next() {
   const std::string next = directory_ + kNextName;
-  if (auto there = files_.exists(next); there && *there) {
-    if (auto gone = files_.unlink(next); !gone) return gone;
-  }
+  const auto there = files_.exists(next);
+  if (!there || !*there) return {};
+  if (auto gone = files_.unlink(next); !gone) return gone;
+  return files_.sync_directory(directory_);
+}
+
+Result<> PositionFile::rewrite(std::vector<KeptLine> lines) {
+  if (auto gone = remove_next(); !gone) return gone;
   std::string text = encode(header_);
   for (const KeptLine& line : lines) {
     text += encode(line.line, crc_);
   }
   const uint64_t bytes =
       round_up(text.size() + kFreeSlotsMin * kPositionLineBytes, kPositionStepBytes);
-  if (bytes > kPositionFileBytesMax) return fail(ErrorKind::kNoSpace, next + kTooLarge);
+  if (bytes > kPositionFileBytesMax) {
+    return fail(ErrorKind::kNoSpace, directory_ + kNextName + kTooLarge);
+  }
   auto file = write_next(text, bytes);
   if (!file) return tl::unexpected(file.error());
-  if (auto renamed = files_.rename(next, directory_ + kName); !renamed) return renamed;
+  auto renamed = files_.rename(directory_ + kNextName, directory_ + kName);
+  if (!renamed) return renamed;
   file_ = std::move(*file);
   set_slots(lines.size(), (bytes - kPositionHeaderBytes) / kPositionLineBytes);
   lines_ = std::move(lines);

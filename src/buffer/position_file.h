@@ -68,6 +68,7 @@ class PositionFile {
   PositionFile(io::FileSystem& files, std::string directory, PositionHeader header);
   Result<> write_line(const PositionLine& line, const std::vector<Share>& shares);  // mutex held
   Result<> rewrite(std::vector<KeptLine> lines);                                    // mutex held
+  Result<> remove_next();                                                           // mutex held
   Result<std::unique_ptr<io::File>> write_next(const std::string& text, uint64_t bytes);
   Result<> write_again();                                        // mutex held
   Result<> repeat_in_place(const std::vector<KeptLine>& lines);  // mutex held
