@@ -6,12 +6,17 @@
 // one is unfinished; what is there from a dead process is written again. Invariant: write()
 // returned without error only if both files and the directory are durable. Housekeeping thread.
 
+#include <array>
 #include <string>
 
 #include "buffer/chunk_reader.h"
 #include "io/io.h"
 
 namespace millrace::buffer {
+
+/// All that dead_letter_reason() says of chunks that were given up.
+constexpr std::array<const char*, 7> kDeadLetterReasons = {
+    "refused", "retry_limit", "by_hand", "unmatched", "oversize", "expansion", "undecodable"};
 
 /// The word for `reason` in the .json, in logs and in metrics.
 const char* dead_letter_reason(const QueuedChunk& chunk);

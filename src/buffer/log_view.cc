@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kRoundsMax = 10;  // of looking again because segments were removed meanwhile
 constexpr int kConfirmations = 2;
+constexpr const char* kHeld = "what it held of chunks that were not delivered";
 constexpr const char* kRepeat = "a chunk that was delivered may be sent once more";
 
 bool has(const LogFiles& files, const Segment& segment) {
@@ -27,11 +28,12 @@ Damage of_file(std::string file, std::string what, std::vector<std::string> cost
   return damage;
 }
 
-Damage of_range(uint64_t from, uint64_t to, std::string what) {
+Damage of_missing(uint64_t from, uint64_t to) {
   Damage damage;
   damage.lsn = from;
   damage.bytes = to - from;
-  damage.what = std::move(what);
+  damage.what = "a segment is missing";
+  damage.costs = {kHeld};
   return damage;
 }
 
@@ -39,7 +41,7 @@ void add_missing(const LogFiles& files, std::vector<Damage>& faults) {
   const PositionFacts& position = files.position;
   if (files.segments.empty()) {
     if (!position.header) return;
-    faults.push_back(of_file("", "the log has a position file and no segment"));
+    faults.push_back(of_file("", "the log has a position file and no segment", {kHeld}));
     return;
   }
   uint64_t expected =
@@ -47,7 +49,7 @@ void add_missing(const LogFiles& files, std::vector<Damage>& faults) {
   for (const Segment& segment : files.segments) {
     if (expected < segment.base_lsn) expected = removed_up_to(position.removed, expected);
     if (expected < segment.base_lsn) {
-      faults.push_back(of_range(expected, segment.base_lsn, "a segment is missing"));
+      faults.push_back(of_missing(expected, segment.base_lsn));
     }
     expected = std::max(expected, segment.end_lsn);
   }
@@ -103,9 +105,9 @@ std::vector<Damage> file_faults(const LogFiles& files) {
         stray.name, other ? "a segment of another log" : "a segment that does not fit the others"));
   }
   for (const Segment& segment : files.segments) {
-    if (segment.damaged) {
-      faults.push_back(of_file(segment.name, "the header of a segment does not hold"));
-    }
+    if (!segment.damaged) continue;
+    faults.push_back(of_file(segment.name, "the header of a segment does not hold"));
+    if (segment.file_bytes <= kSegmentHeaderBytes) faults.back().costs = {kHeld};
   }
   add_missing(files, faults);
   add_newest(files, faults);

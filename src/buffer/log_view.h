@@ -111,6 +111,7 @@ class LogView {
 
   // log_view_scan.cc
   Result<> check_side_files();
+  Result<> check_left(uint64_t base_lsn, uint32_t epoch);
   Result<> scan(const Segment& segment, bool newest);
   Result<bool> is_under_way(SegmentScanner& scanner, const Segment& segment, bool newest) const;
   Result<> add_group(SegmentScanner& scanner, const ScannedGroup& group, Scanned& scanned);

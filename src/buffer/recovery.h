@@ -79,6 +79,7 @@ class Recovery {
   void report_unreadable(const Segment& segment);
   void report_missing();
   bool report_gaps();
+  bool was_left(const Segment& segment) const;
   bool report_newest();
   bool report_chunks_without_frames();
   void report_position();

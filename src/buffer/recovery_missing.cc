@@ -5,6 +5,7 @@
 // line or a cut of its predecessor speaks of it, and a G line is durable before its segment goes.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "buffer/recovery.h"
@@ -64,7 +65,15 @@ bool Recovery::report_gaps() {
   return found;
 }
 
-// The newest segment is never removed, never cut, and begins at or above all that was removed.
+// A side file is written when the segment behind its own is durable.
+bool Recovery::was_left(const Segment& segment) const {
+  return std::any_of(side_files_.begin(), side_files_.end(), [&](const SideFileSet::Known& side) {
+    return std::pair(side.base_lsn, side.epoch) >= std::pair(segment.base_lsn, segment.epoch);
+  });
+}
+
+// The newest segment is never removed, never cut, never left, and begins at or above all that was
+// removed.
 bool Recovery::report_newest() {
   const PositionFacts& position = files_.position;
   const uint64_t removed_end =
@@ -79,7 +88,7 @@ bool Recovery::report_newest() {
     return true;
   }
   const Segment& newest = files_.segments.back();
-  if (newest.epoch < position.highest_epoch || newest.base_lsn < removed_end) {
+  if (newest.epoch < position.highest_epoch || newest.base_lsn < removed_end || was_left(newest)) {
     cells_.add(Metric::kMissingSegments);
     log::error("buffer", "the newest segment is missing; its frames are lost",
                {{"directory", settings_.directory},

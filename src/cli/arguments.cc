@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "app/exit_code.h"
 #include "base/utf8.h"
+#include "buffer/dead_letters.h"
 #include "config/load.h"
 #include "config/near_match.h"
 #include "config/units.h"
@@ -189,7 +191,13 @@ class CommandLine {
   void add_choice(CLI::App* command) {
     add_chunks(command, "ids of dead letters");
     command->add_flag("--all", arguments_.buffer.all, "all dead letters");
+    add_reason(command);
+  }
+  void add_reason(CLI::App* command) {
+    const std::vector<std::string> reasons(buffer::kDeadLetterReasons.begin(),
+                                           buffer::kDeadLetterReasons.end());
     command->add_option("--reason", arguments_.buffer.reason, "only those of this reason")
+        ->check(CLI::IsMember(reasons))
         ->type_name("REASON");
   }
 
@@ -214,8 +222,7 @@ class CommandLine {
     CLI::App* const ls =
         add_below(letter, Command::kDeadLetterLs, "ls", "dead letters with their reasons");
     add_json(ls);
-    ls->add_option("--reason", arguments_.buffer.reason, "only those of this reason")
-        ->type_name("REASON");
+    add_reason(ls);
     CLI::App* const rm = add_below(letter, Command::kDeadLetterRm, "rm", "remove dead letters");
     add_choice(rm);
     rm->add_flag("--yes", arguments_.buffer.yes, "really; they are gone for ever");

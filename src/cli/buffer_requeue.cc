@@ -30,7 +30,12 @@ class Requeue {
 
   int run() {
     std::vector<const buffer::DeadLetterFile*> sendable;
+    std::vector<const buffer::DeadLetterFile*> half_removed;
     for (const buffer::DeadLetterFile& letter : chosen_.letters) {
+      if (!letter.has_description) {
+        half_removed.push_back(&letter);
+        continue;
+      }
       const auto chunk = read_requeued(io_.files, letter, force_);
       if (chunk) {
         sendable.push_back(&letter);
@@ -38,11 +43,14 @@ class Requeue {
         note(complain_of_error("millrace", chunk.error()));
       }
     }
-    if (sendable.empty()) return code_;
+    if (sendable.empty() && half_removed.empty()) return code_;
     auto log = open_stopped(io_, chosen_.place.directory);
     if (!log) return worse(code_, log.error());
     log_ = std::move(*log);
-    if (!add(sendable)) return code_;
+    for (const buffer::DeadLetterFile* letter : half_removed) {
+      finish_removal(*letter);
+    }
+    if (sendable.empty() || !add(sendable)) return code_;
     for (const buffer::DeadLetterFile* letter : added_) {
       finish(*letter);
     }
@@ -83,6 +91,22 @@ class Requeue {
     return commit();
   }
 
+  // A .chunk without its .json: of a run that was killed, if the log has it or has delivered it.
+  void finish_removal(const buffer::DeadLetterFile& letter) {
+    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+    bool known = chunk == nullptr && log_->was_delivered(letter.id);
+    if (chunk != nullptr) {
+      auto bytes = io::read_whole(io_.files, letter.path, buffer::kDeadLetterBytesMax);
+      const auto read = log_->read(*chunk, loaded_);
+      known = bytes && read && !loaded_.damaged && loaded_.bytes == *bytes;
+    }
+    if (!known) {
+      complain_of(letter.path, letter.fault);
+      return note(app::kExitBadData);
+    }
+    remove(letter);
+  }
+
   // The chunk is in the log, from this run or one that was killed before it came this far.
   void finish(const buffer::DeadLetterFile& letter) {
     const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
@@ -97,12 +121,15 @@ class Requeue {
       note(app::kExitBadData);
       return;
     }
-    if (auto gone = buffer::remove_dead_letter(io_.files, letter); !gone) {
-      note(complain_of_error("millrace", gone.error()));
-      return;
-    }
+    if (!remove(letter)) return;
     out_.write(fmt::format("{} requeued, {} records, {} bytes\n", letter.id.uuid(), loaded_.records,
                            loaded_.bytes.size()));
+  }
+
+  bool remove(const buffer::DeadLetterFile& letter) {
+    auto gone = buffer::remove_dead_letter(io_.files, letter);
+    if (!gone) note(complain_of_error("millrace", gone.error()));
+    return gone.has_value();
   }
 
   io::Io io_;

@@ -49,7 +49,7 @@ std::string parent_of(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<File>> RealFileSystem::open(const std::string& path, OpenMode mode) {
-  int flags = O_CLOEXEC | O_NOFOLLOW;
+  int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // a pipe is not waited for
   flags |= mode == OpenMode::kRead ? O_RDONLY : O_RDWR;
   if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
   int opened = -1;
@@ -58,6 +58,9 @@ Result<std::unique_ptr<File>> RealFileSystem::open(const std::string& path, Open
   } while (opened < 0 && errno == EINTR);
   UniqueFd fd(opened);
   if (!fd.valid()) return fail_errno(errno, path);
+  struct stat status = {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, path);
+  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::kIo, path + ": not a regular file");
   return make_real_file(std::move(fd), path);
 }
 

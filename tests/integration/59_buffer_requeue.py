@@ -97,6 +97,11 @@ class Changing(ToolCase):
             shutil.copy(os.path.join(saved, name), os.path.dirname(path))
         # It is queued already: once is enough.
         self.tool("requeue", told["chunk_id"], *self.config(millrace))
+        # So it is when the command was killed between the two files.
+        half = path[:-len(".json")] + ".chunk"
+        shutil.copy(os.path.join(saved, os.path.basename(half)), os.path.dirname(path))
+        self.tool("requeue", "--all", *self.config(millrace))
+        self.assertFalse(os.path.exists(half))
         self.check_requeued(endpoint, millrace, sender, told, data)
         # And once it was delivered, it takes --force to send it once more.
         millrace.stop()

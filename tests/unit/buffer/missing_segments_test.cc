@@ -131,9 +131,27 @@ TEST_F(MissingSegmentsTest, TheNewestOfALifeThatRolled) {
   live_and_roll(6);
   ASSERT_EQ(segments().size(), 2U);
   remove(segments().back());
+  const auto entries = files_.list(kDirectory);
+  for (const io::DirectoryEntry& entry : *entries) {
+    if (is_side_file_name(entry.name)) remove(entry.name);
+  }
   const std::string lines = start();
   EXPECT_EQ(missing(), 1U);
   EXPECT_TRUE(tells(lines, "the newest segment is shorter than it was made")) << lines;
+  expect_good_from_here();
+}
+
+// Then no file is shorter than it was made; that the one before it was left tells enough.
+TEST_F(MissingSegmentsTest, TheNewestBehindOneThatIsFullToItsLastByte) {
+  live_and_roll(6);
+  ASSERT_EQ(segments().size(), 2U);
+  remove(segments().back());
+  std::string text = *io::read_whole(files_, path(segments().back()), kFileBytesMax);
+  text.resize(kFirstSegmentBytes);
+  files_.put(path(segments().back()), text);
+  const std::string lines = start();
+  EXPECT_EQ(missing(), 1U);
+  EXPECT_TRUE(tells(lines, "the newest segment is missing; its frames are lost")) << lines;
   expect_good_from_here();
 }
 

@@ -85,10 +85,11 @@ TEST(Arguments, Buffer) {
   EXPECT_EQ(arguments({"buffer", "show", "id"}).command, Command::kBufferShow);
   EXPECT_EQ(arguments({"buffer", "verify"}).command, Command::kBufferVerify);
   EXPECT_EQ(arguments({"buffer", "stats"}).command, Command::kBufferStats);
-  const Arguments requeue = arguments({"buffer", "requeue", "--all", "--reason", "r", "--force"});
+  const Arguments requeue =
+      arguments({"buffer", "requeue", "--all", "--reason", "refused", "--force"});
   EXPECT_EQ(requeue.command, Command::kBufferRequeue);
   EXPECT_TRUE(requeue.buffer.all && requeue.buffer.force);
-  EXPECT_EQ(requeue.buffer.reason, "r");
+  EXPECT_EQ(requeue.buffer.reason, "refused");
 }
 
 TEST(Arguments, ACommandInsideACommand) {

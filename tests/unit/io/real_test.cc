@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory's listing is whole or fails: of what is left out a start would say that it is
-// missing, or begin anew. This file defines fstatat for the whole executable.
+// missing, or begin anew. And what is no file is not opened. This file defines fstatat for the
+// whole executable.
+
+#include "io/real.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,7 +14,6 @@
 #include <cerrno>
 #include <string_view>
 
-#include "io/real.h"
 #include "tests/support/scripted_io.h"
 
 namespace {
@@ -53,6 +55,19 @@ TEST(Listing, IsWholeOrFails) {
   ASSERT_EQ(listed->size(), 2U);
   EXPECT_EQ(listed->at(0).name, "a");
   EXPECT_EQ(listed->at(1).name, "z");
+}
+
+// Who opens a pipe waits for its other end.
+TEST(RealFile, OnlyRegularFilesAreOpened) {
+  const testing::TemporaryDirectory directory;
+  RealFileSystem files;
+  const std::string pipe = directory.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, directory.path()}) {
+    const auto opened = files.open(path, OpenMode::kRead);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().message, path + ": not a regular file");
+  }
 }
 
 }  // namespace
