@@ -156,7 +156,7 @@ Result<> ChunkReader::read_at(uint64_t seal_lsn, const QueuedChunk& chunk, Loade
 
 Result<> ChunkReader::read_listed(const QueuedChunk& chunk, LoadedChunk& out) {
   out.records = out.missing_records = out.missing_bytes = 0;
-  out.damaged = false;
+  out.damaged = out.more_missing = false;
   out.damaged_at.clear();
   const OpenPayload& open = out.seal.open;
   out.bytes.reserve(open.head.size() + std::min(out.seal.body_bytes, kReserveBytesMax) +
@@ -193,6 +193,7 @@ Result<> ChunkReader::read_body(LoadedChunk& out, uint64_t chunk_seq) {
     }
     if (!good) {
       out.damaged = true;
+      if (seal.frame_lsns[i] == kNoLsn) out.more_missing = true;
       if (seal.frame_lsns[i] != kNoLsn) out.damaged_at.push_back(seal.frame_lsns[i]);
       pending_good = false;
       continue;

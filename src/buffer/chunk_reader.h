@@ -28,6 +28,7 @@ struct LoadedChunk {
   bool damaged = false;
   uint64_t missing_records = 0;
   uint64_t missing_bytes = 0;
+  bool more_missing = false;         // and frames whose number of records went with a lost SEAL
   std::vector<uint64_t> damaged_at;  // lsns of frames that are there and do not hold
 };
 

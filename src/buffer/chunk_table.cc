@@ -156,6 +156,18 @@ void add_whole(FoundChunk& chunk, const SideFile::Chunk& side, const ReadFrame& 
   set_seal(chunk, frame.scanned, std::move(seal), std::move(spread), base_lsn);
 }
 
+// True if the side file has counted no more of the chunk than was seen, and a SEAL of it.
+bool is_all_but_seal(const FoundChunk& chunk, const SideFile::Chunk& side, uint64_t base_lsn) {
+  const uint64_t open_bytes = chunk.open_bytes.size();
+  uint64_t bytes =
+      kFrameHeaderBytes + round_up(seal_payload_bytes(open_bytes, chunk.frames.size()), 8);
+  if (side.open_lsn != kNoLsn) bytes += kFrameHeaderBytes + round_up(open_bytes, 8);
+  for (const auto& [frame_no, frame] : chunk.frames) {
+    if (frame.base_lsn == base_lsn) bytes += padded_bytes(frame);
+  }
+  return chunk.open && bytes == side.frame_bytes;
+}
+
 }  // namespace
 
 std::vector<Share> FoundChunk::shares() const {
@@ -212,6 +224,16 @@ void ChunkTable::add(const SideFile::Chunk& side, const TakenFrames& taken, uint
   }
 }
 
+void ChunkTable::recall(const SideFile::Chunk& side, uint64_t base_lsn) {
+  const auto found = chunks_.find(side.seq);
+  CHECK(found != chunks_.end());
+  FoundChunk& chunk = found->second;
+  if (chunk.open && side.id != ChunkId() && chunk.open->id != side.id) return;
+  add(side, {}, base_lsn);
+  if (chunk.sealed || side.seal_lsn == kNoLsn) return;
+  if (!is_all_but_seal(chunk, side, base_lsn)) chunk.lost_seal_lsn = side.seal_lsn;
+}
+
 bool is_damaged(const FoundChunk& chunk) { return chunk.frames_missing > 0; }
 
 QueuedChunk to_queued(uint64_t seq, const FoundChunk& chunk) {
@@ -247,6 +269,10 @@ std::optional<StagedChunk> to_staged(uint64_t seq, const FoundChunk& chunk, cons
     staged.chunk_crc = chain_crc(staged.chunk_crc, frame.header_crc);
     staged.body_bytes += frame.payload_bytes;
     staged.records += frame.records;
+    ++expected;
+  }
+  if (chunk.lost_seal_lsn != kNoLsn && expected <= kFramesPerChunkMax) {
+    staged.frame_lsns.push_back(kNoLsn);
     ++expected;
   }
   staged.next_frame_no = expected;

@@ -47,6 +47,7 @@ struct FoundChunk {
   uint64_t body_bytes = 0;                // of SEAL
   uint64_t records = 0;                   // of SEAL
   uint32_t frames_missing = 0;            // SEAL lists them, and they were not seen
+  uint64_t lost_seal_lsn = kNoLsn;        // of a SEAL that is lost with frames it listed
   std::map<uint32_t, FoundFrame> frames;  // DATA by frame_no that came since the last SEAL
   std::vector<ChunkPlace> places;         // by base_lsn
 
@@ -72,6 +73,10 @@ class ChunkTable {
   /// What the side file of the segment at `base_lsn` tells of a chunk, instead of its frames.
   void add(const SideFile::Chunk& side, const TakenFrames& taken, uint64_t base_lsn);
 
+  /// What the side file of a damaged segment tells, beside its frames, of a chunk that was added:
+  /// DATA frames that do not hold any more, or that it had a SEAL.
+  void recall(const SideFile::Chunk& side, uint64_t base_lsn);
+
   /// True if a SEAL of the chunk was added.
   bool is_sealed(uint64_t seq) const {
     const auto chunk = chunks_.find(seq);
@@ -88,7 +93,8 @@ class ChunkTable {
 bool is_damaged(const FoundChunk& chunk);
 /// A sealed chunk, ready to be queued.
 QueuedChunk to_queued(uint64_t seq, const FoundChunk& chunk);
-/// An unsealed chunk as if it were staged, so that it can be sealed; missing frames as kNoLsn.
+/// An unsealed chunk as if it were staged, so that it can be sealed; missing frames as kNoLsn, and
+/// so what came before a SEAL that is lost, however many they were.
 /// Nothing if not one DATA frame is left.
 std::optional<StagedChunk> to_staged(uint64_t seq, const FoundChunk& chunk, const LogCrc& crc);
 

@@ -11,9 +11,11 @@ CommitThread::CommitThread(std::string name, std::function<void()> notify)
 CommitThread::~CommitThread() { stop(); }
 
 void CommitThread::submit(CommitTarget& target, std::unique_ptr<Batch> batch) {
-  const std::lock_guard lock(mutex_);
-  jobs_.push_back(Job{&target, std::move(batch)});
-  wake_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(Job{&target, std::move(batch)});
+  }
+  wake_.notify_one();  // with the lock held it would wake only to wait for that
 }
 
 std::vector<CommitThread::Completion> CommitThread::take_completions() {

@@ -69,36 +69,33 @@ std::string json_path(const DeadLetterFile& letter) {
 }
 
 // Nothing: both files have vanished.
-Result<std::optional<DeadLetterFile>> describe(io::FileSystem& files, const std::string& directory,
-                                               const ChunkId& id) {
+std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string& directory,
+                                       const ChunkId& id) {
   DeadLetterFile letter;
   letter.id = id;
   letter.path = directory + "/" + id.hex() + std::string(kChunkSuffix);
   auto text = io::read_whole(files, json_path(letter), kDescriptionBytesMax);
-  const ErrorKind kind = text ? ErrorKind::kInvalid : text.error().kind;
-  if (!text && kind != ErrorKind::kNotFound && kind != ErrorKind::kInvalid) {
-    return tl::unexpected(text.error());
-  }
-  letter.has_description = text || kind != ErrorKind::kNotFound;
+  letter.has_description = text || text.error().kind != ErrorKind::kNotFound;
   auto file = files.open(letter.path, io::OpenMode::kRead);
-  if (!file && file.error().kind != ErrorKind::kNotFound) return tl::unexpected(file.error());
-  if (!file && !letter.has_description) return std::optional<DeadLetterFile>();
-  if (file) {
-    const auto bytes = (*file)->size();
-    if (!bytes) return tl::unexpected(bytes.error());
-    letter.chunk_file_bytes = *bytes;
-  }
+  const bool has_chunk = file || file.error().kind != ErrorKind::kNotFound;
+  if (!has_chunk && !letter.has_description) return std::nullopt;
+  const auto bytes = file ? (*file)->size() : Result<uint64_t>(tl::unexpected(file.error()));
+  letter.chunk_file_bytes = bytes.value_or(0);
   if (!letter.has_description) {
     letter.fault = "its .json is missing: it is being written, or half removed";
+  } else if (!text && text.error().kind != ErrorKind::kInvalid) {
+    letter.fault = "its .json cannot be read: " + text.error().message;
   } else if (!text || !take_description(Json::parse(*text, nullptr, false), letter)) {
     letter.fault = "its .json is damaged";
-  } else if (!file) {
+  } else if (!has_chunk) {
     letter.fault = "its .chunk is missing";
+  } else if (!bytes) {
+    letter.fault = "its .chunk cannot be read: " + bytes.error().message;
   } else if (letter.chunk_file_bytes != letter.file_bytes) {
     letter.fault = fmt::format("its .chunk has {} bytes, its .json tells of {}",
                                letter.chunk_file_bytes, letter.file_bytes);
   }
-  return std::optional<DeadLetterFile>(std::move(letter));
+  return letter;
 }
 
 }  // namespace
@@ -119,9 +116,7 @@ Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
     const auto id = id_of(name.substr(0, dot));
     if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix) || last == id) continue;
     last = id;
-    auto letter = describe(files, directory, *id);
-    if (!letter) return tl::unexpected(letter.error());
-    if (*letter) letters.push_back(std::move(**letter));
+    if (auto letter = describe(files, directory, *id)) letters.push_back(std::move(*letter));
   }
   return letters;
 }
@@ -139,9 +134,8 @@ Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string
     return fail(ErrorKind::kInvalid, path + ": not the name of a dead letter");
   }
   auto letter = describe(files, directory, *id);
-  if (!letter) return tl::unexpected(letter.error());
-  if (!*letter) return fail(ErrorKind::kNotFound, path + ": no such file");
-  return std::move(**letter);
+  if (!letter) return fail(ErrorKind::kNotFound, path + ": no such file");
+  return std::move(*letter);
 }
 
 Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile& letter) {

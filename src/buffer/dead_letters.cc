@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/utf8.h"
 
@@ -38,18 +39,25 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
 }  // namespace
 
 const char* dead_letter_reason(const QueuedChunk& chunk) {
-  if (chunk.give_up == GiveUp::kRefused) return "refused";
-  if (chunk.give_up == GiveUp::kRetryLimit) return "retry_limit";
-  if (chunk.give_up == GiveUp::kByHand) return "by_hand";
+  switch (chunk.give_up) {
+    case GiveUp::kRefused:
+      return reason::kRefused;
+    case GiveUp::kRetryLimit:
+      return reason::kRetryLimit;
+    case GiveUp::kByHand:
+      return reason::kByHand;
+    case GiveUp::kNone:
+      break;
+  }
   switch (chunk.dead_reason) {
     case DeadReason::kUnmatched:
-      return "unmatched";
+      return reason::kUnmatched;
     case DeadReason::kOversize:
-      return "oversize";
+      return reason::kOversize;
     case DeadReason::kExpansion:
-      return "expansion";
+      return reason::kExpansion;
     case DeadReason::kUndecodable:
-      return "undecodable";
+      return reason::kUndecodable;
     case DeadReason::kNone:
       break;
   }
@@ -66,13 +74,13 @@ Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directo
 
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
                         const LoadedChunk& loaded, const std::string& output) {
-  const std::string at = names.directory + "/";
-  if (auto written = io::write_whole(files, at + names.delivery, loaded.bytes); !written)
-    return written;
-  if (auto written =
-          io::write_whole(files, at + names.description, description(chunk, loaded, output));
-      !written) {
-    return written;
+  const std::string why = description(chunk, loaded, output);
+  std::array<std::pair<std::string_view, std::string_view>, 2> contents = {
+      {{names.delivery, loaded.bytes}, {names.description, why}}};
+  if (names.description_first) std::swap(contents[0], contents[1]);
+  for (const auto& [name, bytes] : contents) {
+    auto written = io::write_whole(files, names.directory + "/" + std::string(name), bytes);
+    if (!written) return written;
   }
   return files.sync_directory(names.directory);
 }

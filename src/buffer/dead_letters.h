@@ -14,9 +14,20 @@
 
 namespace millrace::buffer {
 
+namespace reason {
+constexpr const char* kRefused = "refused";
+constexpr const char* kRetryLimit = "retry_limit";
+constexpr const char* kByHand = "by_hand";
+constexpr const char* kUnmatched = "unmatched";
+constexpr const char* kOversize = "oversize";
+constexpr const char* kExpansion = "expansion";
+constexpr const char* kUndecodable = "undecodable";
+}  // namespace reason
+
 /// All that dead_letter_reason() says of chunks that were given up.
-constexpr std::array<const char*, 7> kDeadLetterReasons = {
-    "refused", "retry_limit", "by_hand", "unmatched", "oversize", "expansion", "undecodable"};
+inline constexpr std::array kDeadLetterReasons = {
+    reason::kRefused,  reason::kRetryLimit, reason::kByHand,     reason::kUnmatched,
+    reason::kOversize, reason::kExpansion,  reason::kUndecodable};
 
 /// The word for `reason` in the .json, in logs and in metrics.
 const char* dead_letter_reason(const QueuedChunk& chunk);
@@ -28,11 +39,13 @@ Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directo
 struct GivenUpFiles {
   std::string directory;
   std::string delivery;     // head, body, tail
-  std::string description;  // JSON, written last
+  std::string description;  // JSON
+  bool description_first = false;
 };
 
-/// The same anywhere: both files and the directory are durable when it returns without error. What
-/// is there under these names is written again. `output`: told in the JSON unless it is empty.
+/// The same anywhere, the delivery first or the description: both files and the directory are
+/// durable when it returns without error. What is there under these names is written again.
+/// `output`: told in the JSON unless it is empty.
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
                         const LoadedChunk& loaded, const std::string& output);
 

@@ -20,14 +20,6 @@ bool has(const LogFiles& files, const Segment& segment) {
                      [&](const Segment& other) { return other.name == segment.name; });
 }
 
-Damage of_file(std::string file, std::string what, std::vector<std::string> costs = {}) {
-  Damage damage;
-  damage.file = std::move(file);
-  damage.what = std::move(what);
-  damage.costs = std::move(costs);
-  return damage;
-}
-
 Damage of_missing(uint64_t from, uint64_t to) {
   Damage damage;
   damage.lsn = from;
@@ -41,7 +33,7 @@ void add_missing(const LogFiles& files, std::vector<Damage>& faults) {
   const PositionFacts& position = files.position;
   if (files.segments.empty()) {
     if (!position.header) return;
-    faults.push_back(of_file("", "the log has a position file and no segment", {kHeld}));
+    faults.push_back(whole_file("", "the log has a position file and no segment", {kHeld}));
     return;
   }
   uint64_t expected =
@@ -63,16 +55,16 @@ void add_newest(const LogFiles& files, std::vector<Damage>& faults) {
   const uint64_t removed_end =
       removed_end_of(position.removed, position.header ? position.header->first_lsn : 0);
   if (newest.epoch < position.highest_epoch || newest.base_lsn < removed_end) {
-    faults.push_back(of_file("", "the newest segment is missing",
-                             {fmt::format("what was stored after {} was written", newest.name)}));
+    faults.push_back(newest_missing(newest));
     return;
   }
   const auto capacity = files.capacities.find(newest.name);
   if (capacity != files.capacities.end() && newest.file_bytes < capacity->second) {
-    faults.push_back(of_file(newest.name,
-                             "the newest segment is shorter than it was made: it was cut, or later "
-                             "ones are missing",
-                             {"what was stored behind its end"}));
+    faults.push_back(
+        whole_file(newest.name,
+                   "the newest segment is shorter than it was made: it was cut, or later "
+                   "ones are missing",
+                   {"what was stored behind its end"}));
   }
 }
 
@@ -80,19 +72,19 @@ void add_position(const LogFiles& files, std::vector<Damage>& faults) {
   const PositionFacts& position = files.position;
   const char* const name = "chunks.pos";
   if (!position.foreign.empty()) {
-    faults.push_back(of_file(position.foreign[0], "a position file of another log", {kRepeat}));
+    faults.push_back(whole_file(position.foreign[0], "a position file of another log", {kRepeat}));
   } else if (position.lost && !files.segments.empty()) {
-    faults.push_back(of_file(name, "the position file is missing or empty", {kRepeat}));
+    faults.push_back(whole_file(name, "the position file is missing or empty", {kRepeat}));
   } else if (position.cut) {
-    faults.push_back(of_file(name, "the position file was cut short", {kRepeat}));
+    faults.push_back(whole_file(name, "the position file was cut short", {kRepeat}));
   }
   if (std::count(position.bad_headers.begin(), position.bad_headers.end(), name) > 0) {
-    faults.push_back(of_file(name, "the header of the position file does not hold"));
+    faults.push_back(whole_file(name, "the header of the position file does not hold"));
   }
   for (const uint64_t at : position.invalid_at) {
-    faults.push_back(
-        of_file(name, fmt::format("the line at offset {} of the position file does not hold", at),
-                {kRepeat}));
+    faults.push_back(whole_file(
+        name, fmt::format("the line at offset {} of the position file does not hold", at),
+        {kRepeat}));
   }
 }
 
@@ -101,12 +93,12 @@ std::vector<Damage> file_faults(const LogFiles& files) {
   std::vector<Damage> faults;
   for (const StraySegment& stray : files.strays) {
     const bool other = stray.kind == StraySegment::Kind::kOtherLog;
-    faults.push_back(of_file(
+    faults.push_back(whole_file(
         stray.name, other ? "a segment of another log" : "a segment that does not fit the others"));
   }
   for (const Segment& segment : files.segments) {
     if (!segment.damaged) continue;
-    faults.push_back(of_file(segment.name, "the header of a segment does not hold"));
+    faults.push_back(whole_file(segment.name, "the header of a segment does not hold"));
     if (segment.file_bytes <= kSegmentHeaderBytes) faults.back().costs = {kHeld};
   }
   add_missing(files, faults);
@@ -120,6 +112,19 @@ bool is_same(const Damage& a, const Damage& b) {
 }
 
 }  // namespace
+
+Damage whole_file(std::string file, std::string what, std::vector<std::string> costs) {
+  Damage damage;
+  damage.file = std::move(file);
+  damage.what = std::move(what);
+  damage.costs = std::move(costs);
+  return damage;
+}
+
+Damage newest_missing(const Segment& newest_there) {
+  return whole_file("", "the newest segment is missing",
+                    {fmt::format("what was stored after {} was written", newest_there.name)});
+}
 
 const char* name_of(ChunkState state) {
   switch (state) {
@@ -159,6 +164,7 @@ Result<std::unique_ptr<LogView>> LogView::take(io::FileSystem& files, std::strin
   if (auto confirmed = view->confirm_faults(); !confirmed) {
     return tl::unexpected(confirmed.error());
   }
+  view->recall_lost();
   view->make_chunks();
   return view;
 }
@@ -243,7 +249,8 @@ ChunkState LogView::state_of(const ViewedChunk& chunk) const {
   if (chunk.finished) return ChunkState::kFinished;
   const bool holes = !found.sealed &&
                      (found.frames.empty() || found.frames.rbegin()->first != found.frames.size());
-  if (!found.open || holes || (found.sealed && is_damaged(found))) return ChunkState::kDamaged;
+  const bool lost = !found.open || found.lost_seal_lsn != kNoLsn;
+  if (lost || holes || (found.sealed && is_damaged(found))) return ChunkState::kDamaged;
   if (!found.sealed) return ChunkState::kStaged;
   return found.open->kind == ChunkKind::kDeadLetter ? ChunkState::kDeadLetter : ChunkState::kQueued;
 }
@@ -319,72 +326,6 @@ Result<> LogView::load(const ViewedChunk& chunk, LoadedChunk& out) const {
                 "the chunk was finished or moved while it was read; look again");
   }
   return read;
-}
-
-// To the ranges in which listed frames of the chunk lie that cannot be read.
-void LogView::add_cost(const LoadedChunk& loaded, const std::string& cost) {
-  bool told = false;
-  for (Damage& damage : damages_) {
-    if (damage.lsn == kNoLsn) continue;
-    const bool hit = std::any_of(loaded.seal.frame_lsns.begin(), loaded.seal.frame_lsns.end(),
-                                 [&](uint64_t lsn) {
-                                   return lsn >= damage.lsn && lsn < damage.lsn + damage.bytes &&
-                                          (damage.file.empty() || !kept_.contains(lsn));
-                                 });
-    if (hit) damage.costs.push_back(cost);
-    told = told || hit;
-  }
-  if (told) return;
-  damages_.push_back(of_file("", "frames of a chunk cannot be read", {cost}));
-}
-
-// A chunk without SEAL does not tell which frames it had.
-void LogView::add_doubts() {
-  for (Damage& damage : damages_) {
-    if (damage.lsn == kNoLsn || damage.file.empty() || !damage.costs.empty()) continue;
-    if (damage.frame) {
-      if (damage.frame->kind != FrameKind::kData) continue;  // OPEN and SEAL repeat each other
-      const auto owner = chunks_.find(damage.frame->chunk_seq);
-      if (owner != chunks_.end() && owner->second.finished) continue;
-      // A SEAL lists another copy, or the chunk's own row above tells what is lost.
-      if (owner != chunks_.end() && owner->second.found.sealed) continue;
-      const bool known = owner != chunks_.end() && owner->second.found.open;
-      damage.costs.push_back(fmt::format("chunk {}: {} records",
-                                         known ? owner->second.found.open->id.uuid() : "unknown",
-                                         damage.frame->records));
-      continue;
-    }
-    for (const auto& [seq, chunk] : chunks_) {
-      if (chunk.finished || chunk.found.sealed || !chunk.found.open) continue;
-      damage.costs.push_back(
-          fmt::format("chunk {}: perhaps records; it has no SEAL that tells which frames it had",
-                      chunk.found.open->id.uuid()));
-    }
-  }
-}
-
-Result<> LogView::check_chunks() {
-  LoadedChunk loaded;
-  for (const auto& [seq, chunk] : chunks_) {
-    if (chunk.state == ChunkState::kFinished) continue;
-    const std::string name = chunk.found.open ? chunk.found.open->id.uuid()
-                                              : fmt::format("with the number {:016x}", seq);
-    auto read = load(chunk, loaded);
-    if (!read && read.error().kind == ErrorKind::kCorrupt) {
-      damages_.push_back(of_file("", read.error().message,
-                                 {fmt::format("chunk {}: all of its {} records cannot be delivered",
-                                              name, chunk.records())}));
-    } else if (!read && read.error().kind != ErrorKind::kNotFound &&
-               read.error().kind != ErrorKind::kInvalid) {
-      return read;
-    } else if (read && loaded.damaged) {
-      add_cost(loaded,
-               fmt::format("chunk {}: {} of its {} records, {} bytes", name, loaded.missing_records,
-                           loaded.seal.records, loaded.missing_bytes));
-    }
-  }
-  add_doubts();
-  return check_side_files();
 }
 
 }  // namespace millrace::buffer

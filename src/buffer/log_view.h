@@ -64,6 +64,9 @@ struct Damage {
   std::optional<FrameHeader> frame;  // if it is one whose header holds
 };
 
+Damage whole_file(std::string file, std::string what, std::vector<std::string> costs = {});
+Damage newest_missing(const Segment& newest_there);
+
 class LogView {
  public:
   /// `check_payloads`: read every byte and check every CRC; else headers alone.
@@ -106,12 +109,20 @@ class LogView {
   bool is_there(const ViewedChunk& chunk) const;
   bool was_finished(const ViewedChunk& chunk) const;
   Result<> load_staged(ChunkReader& reader, const ViewedChunk& chunk, LoadedChunk& out) const;
-  void add_cost(const LoadedChunk& loaded, const std::string& cost);
-  void add_doubts();
 
-  // log_view_scan.cc
+  // log_view_check.cc
+  void recall_lost();
+  Result<> check_chunk(const ViewedChunk& chunk, LoadedChunk& loaded);
+  bool is_hit(const Damage& damage, uint64_t lsn) const;
+  void add_cost(const ViewedChunk& chunk, const LoadedChunk& loaded);
+  void add_lost(std::initializer_list<uint64_t> lsns, const std::string& what,
+                const std::string& cost);
+  void add_doubt(Damage& damage) const;
+  void add_doubts(Damage& damage) const;
   Result<> check_side_files();
   Result<> check_left(uint64_t base_lsn, uint32_t epoch);
+
+  // log_view_scan.cc
   Result<> scan(const Segment& segment, bool newest);
   Result<bool> is_under_way(SegmentScanner& scanner, const Segment& segment, bool newest) const;
   Result<> add_group(SegmentScanner& scanner, const ScannedGroup& group, Scanned& scanned);
@@ -128,6 +139,8 @@ class LogView {
   ChunkTable table_;
   std::map<uint64_t, uint64_t> open_lsns_;  // by chunk_seq
   std::set<uint64_t> kept_;                 // lsns of intact frames inside damaged ranges
+  std::set<std::string> recalled_;          // damaged segments whose side files tell what they had
+  std::vector<SideFile::Chunk> gone_;       // chunks of which they have nothing any more
   SegmentSet set_;
   std::map<uint64_t, ViewedChunk> chunks_;
   std::vector<ViewedSegment> viewed_;

@@ -9,7 +9,6 @@
 
 #include "buffer/log_view.h"
 #include "buffer/segment_file.h"
-#include "buffer/side_file.h"
 
 namespace millrace::buffer {
 namespace {
@@ -182,55 +181,6 @@ Result<> LogView::pass_gap(SegmentScanner& scanner, Scanned& scanned) {
                                    .what = kBadGroup,
                                    .costs = {}});
   scanner.move_to(to);
-  return {};
-}
-
-Result<> LogView::check_side_files() {
-  auto entries = files_.list(directory_);
-  if (!entries) return tl::unexpected(entries.error());
-  std::pair<uint64_t, uint32_t> newest;
-  for (const io::DirectoryEntry& entry : *entries) {
-    if (entry.directory || !is_side_file_name(entry.name)) continue;
-    const auto bytes = io::read_whole(files_, directory_ + "/" + entry.name, kSideFileBytesMax);
-    if (!bytes && bytes.error().kind == ErrorKind::kNotFound) continue;  // removed meanwhile
-    if (!bytes && bytes.error().kind != ErrorKind::kInvalid) return tl::unexpected(bytes.error());
-    SideFile side;
-    if (bytes && decode(*bytes, side) && side.uuid == found_.uuid &&
-        entry.name == side_file_name(side.epoch, side.base_lsn)) {
-      newest = std::max(newest, std::pair(side.base_lsn, side.epoch));
-      continue;
-    }
-    Damage damage;
-    damage.file = entry.name;
-    damage.what = "a side file does not hold";
-    damage.costs = {"messages that it knew may be stored twice if they are sent again"};
-    damages_.push_back(std::move(damage));
-  }
-  return check_left(newest.first, newest.second);
-}
-
-// A side file is written when the segment behind its own is durable. That segment may have come
-// since this view was made, so it is looked for now.
-Result<> LogView::check_left(uint64_t base_lsn, uint32_t epoch) {
-  if (found_.segments.empty()) return {};
-  const Segment& newest = found_.segments.back();
-  const std::pair left(base_lsn, epoch);
-  if (left < std::pair(newest.base_lsn, newest.epoch)) return {};
-  auto entries = files_.list(directory_);
-  if (!entries) return tl::unexpected(entries.error());
-  for (const io::DirectoryEntry& entry : *entries) {
-    uint32_t its_epoch = 0;
-    uint64_t its_base = 0;
-    if (entry.directory || !parse_segment_name(entry.name, its_epoch, its_base)) continue;
-    if (std::pair(its_base, its_epoch) > left) return {};
-  }
-  Damage damage;
-  damage.what = "the newest segment is missing";
-  damage.costs = {fmt::format("what was stored after {} was written", newest.name)};
-  if (std::none_of(damages_.begin(), damages_.end(),
-                   [&](const Damage& told) { return told.what == damage.what; })) {
-    damages_.push_back(std::move(damage));
-  }
   return {};
 }
 

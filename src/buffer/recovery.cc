@@ -53,6 +53,7 @@ Result<Recovered> Recovery::run() {
     const bool empty = segment.end_lsn == segment.base_lsn && !segment.damaged && !newest;
     if (held_ == held_before && !empty) report_unreadable(segment);
   }
+  recall_lost();
   report_missing();
   report_position();
   drop_finished();

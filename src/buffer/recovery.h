@@ -61,9 +61,10 @@ class Recovery {
 
  private:
   Result<> read_side_files();
-  Result<> read_side_file(const std::string& name);
+  Result<> note_side_file(const std::string& name);
   bool is_unfinished(const SideFile::Chunk& chunk) const;
   bool take_side_file(const Segment& segment);
+  void recall_lost();
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
   Result<> read_segment(const Segment& segment, bool newest);
@@ -77,6 +78,7 @@ class Recovery {
   Result<> copy_aside(const Segment& segment, uint64_t from, uint64_t to);
   void tell_unreadable(const Segment& segment, uint64_t bytes);
   void report_unreadable(const Segment& segment);
+  void tell_lost(const std::string& chunk);
   void report_missing();
   bool report_gaps();
   bool was_left(const Segment& segment) const;

@@ -34,6 +34,12 @@ void Recovery::report_unreadable(const Segment& segment) {
   files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
 }
 
+void Recovery::tell_lost(const std::string& chunk) {
+  log::error("buffer", "a chunk has lost all its frames",
+             {{"directory", settings_.directory}, {"chunk", chunk}});
+  cells_.add(Metric::kDamagedChunks);
+}
+
 // One gap at the end is told once, by the rule that knows most of it.
 void Recovery::report_missing() {
   const bool gaps = report_gaps();

@@ -146,9 +146,7 @@ void Recovery::seal_unsealed(Batch& batch) {
     }
     std::optional<StagedChunk> staged = to_staged(seq, chunk, crc_);
     if (!staged) {
-      log::error("buffer", "a chunk has lost all its frames",
-                 {{"directory", settings_.directory}, {"chunk", chunk.open->id.uuid()}});
-      cells_.add(Metric::kDamagedChunks);
+      tell_lost(chunk.open->id.uuid());
       continue;
     }
     if (!writer.open()) {

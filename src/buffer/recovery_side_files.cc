@@ -3,6 +3,7 @@
 // the segments that were left hold, so that a long backlog is not read through at a start.
 
 #include <algorithm>
+#include <map>
 
 #include "base/log.h"
 #include "buffer/recovery.h"
@@ -70,7 +71,7 @@ Result<> Recovery::read_side_files() {
   }
   std::sort(names.begin(), names.end());  // by epoch and base_lsn, so in lsn order
   for (const std::string& name : names) {
-    if (auto read = read_side_file(name); !read) return read;
+    if (auto read = note_side_file(name); !read) return read;
   }
   return {};
 }
@@ -89,22 +90,14 @@ bool Recovery::is_unfinished(const SideFile::Chunk& chunk) const {
 // too if it holds copies of a chunk whose older SEAL was met: copies may have come in slices, each
 // with a SEAL that tells what it freed elsewhere, and the side file has the last of them only.
 bool Recovery::take_side_file(const Segment& segment) {
-  const std::string path =
-      settings_.directory + "/" + side_file_name(segment.epoch, segment.base_lsn);
-  const bool known =
-      std::any_of(side_files_.begin(), side_files_.end(), [&](const SideFileSet::Known& side) {
-        return side.base_lsn == segment.base_lsn && side.epoch == segment.epoch;
-      });
-  if (!known || segment.damaged) return false;
-  auto bytes = io::read_whole(io_.files, path, kSideFileBytesMax);
-  if (!bytes) return false;
-  SideFile side;
-  if (!decode(*bytes, side) || side.damaged || side.end_lsn != segment.end_lsn) return false;
+  if (segment.damaged) return false;
+  const auto side = read_side_file(io_.files, settings_.directory, segment, files_.uuid);
+  if (!side || side->damaged || side->end_lsn != segment.end_lsn) return false;
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return false;
   SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
   std::vector<TakenFrames> taken;
-  for (const SideFile::Chunk& chunk : side.chunks) {
+  for (const SideFile::Chunk& chunk : side->chunks) {
     taken.emplace_back();
     if (!is_unfinished(chunk)) continue;
     if (!is_whole(chunk) && table_.is_sealed(chunk.seq)) return false;
@@ -112,9 +105,9 @@ bool Recovery::take_side_file(const Segment& segment) {
     if (!fits || !*fits) return false;
   }
   for (size_t i = 0; i < taken.size(); ++i) {
-    table_.add(side.chunks[i], taken[i], segment.base_lsn);
+    table_.add(side->chunks[i], taken[i], segment.base_lsn);
   }
-  for (const RequestKey& key : side.keys) {
+  for (const RequestKey& key : side->keys) {
     keep_key(key);
   }
   ++held_;
@@ -122,9 +115,32 @@ bool Recovery::take_side_file(const Segment& segment) {
   return true;
 }
 
+// Of a segment that was read and is damaged, its side file tells what was there. The lines of
+// finished chunks stay as long as it, for it tells of them at the next start too.
+void Recovery::recall_lost() {
+  std::map<uint64_t, std::vector<Share>> finished;
+  for (const Segment& segment : files_.segments) {
+    if (!segment.damaged) continue;
+    const auto side = read_side_file(io_.files, settings_.directory, segment, files_.uuid);
+    if (!side || side->end_lsn != segment.end_lsn) continue;
+    for (const SideFile::Chunk& chunk : side->chunks) {
+      if (table_.chunks().contains(chunk.seq)) {
+        table_.recall(chunk, segment.base_lsn);
+      } else if (is_unfinished(chunk)) {
+        tell_lost(chunk.id.uuid());
+      } else {
+        finished[chunk.seq].push_back(Share{segment.base_lsn, 0});
+      }
+    }
+  }
+  for (auto& [seq, shares] : finished) {
+    kept_.push_back(KeptLine{files_.position.finished.at(seq), std::move(shares)});
+  }
+}
+
 // A bad one is removed: what it told of its segment is in the segment. So it is for one that cannot
 // be read, which may be there again at the next start.
-Result<> Recovery::read_side_file(const std::string& name) {
+Result<> Recovery::note_side_file(const std::string& name) {
   const std::string path = settings_.directory + "/" + name;
   auto bytes = io::read_whole(io_.files, path, kSideFileBytesMax);
   const bool unreadable = !bytes && bytes.error().kind != ErrorKind::kInvalid;

@@ -19,7 +19,8 @@ constexpr size_t kFrameBytes = 24;
 constexpr size_t kKeyBytes = sizeof(RequestKey);
 constexpr size_t kCrcBytes = 4;
 constexpr std::string_view kSuffix = ".idx";
-constexpr std::string_view kUnfinishedSuffix = ".idx.tmp";  // as io::write_whole names it
+constexpr std::string_view kUnfinishedPrefix = ".seg.";  // as io::write_whole names it
+constexpr std::string_view kUnfinishedSuffix = ".idx.tmp";
 
 template <class T>
 void put(std::string& out, T value) {
@@ -128,7 +129,7 @@ bool is_side_file_name(const std::string& name) {
 }
 
 bool is_unfinished_side_file_name(const std::string& name) {
-  return name.starts_with("seg.") && name.ends_with(kUnfinishedSuffix);
+  return name.starts_with(kUnfinishedPrefix) && name.ends_with(kUnfinishedSuffix);
 }
 
 std::string encode(const SideFile& side) {
@@ -196,6 +197,17 @@ bool decode(std::string_view bytes, SideFile& side) {
     std::copy_n(from.begin(), kKeyBytes, key.begin());
   }
   return true;
+}
+
+std::optional<SideFile> read_side_file(io::FileSystem& files, const std::string& directory,
+                                       const Segment& segment, const std::string& uuid) {
+  const std::string path = directory + "/" + side_file_name(segment.epoch, segment.base_lsn);
+  const auto bytes = io::read_whole(files, path, kSideFileBytesMax);
+  SideFile side;
+  const bool fits = bytes && decode(*bytes, side) && side.uuid == uuid &&
+                    side.base_lsn == segment.base_lsn && side.epoch == segment.epoch &&
+                    side.end_lsn >= segment.end_lsn;
+  return fits ? std::optional<SideFile>(std::move(side)) : std::nullopt;
 }
 
 Result<SideFile> scan(io::File& file, const Segment& segment, const std::string& uuid) {

@@ -22,6 +22,7 @@
 //              here 16 each: request keys in lsn order, of valid groups only 4: CRC of all before
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,11 @@ bool is_unfinished_side_file_name(const std::string& name);
 std::string encode(const SideFile& side);
 /// False: not a whole side file. Counts are checked against the length before memory is taken.
 bool decode(std::string_view bytes, SideFile& side);
+
+/// The side file of `segment` in `directory`. Nothing: none is there, or it does not hold, is not
+/// of this log, or tells of less than the segment has.
+std::optional<SideFile> read_side_file(io::FileSystem& files, const std::string& directory,
+                                       const Segment& segment, const std::string& uuid);
 
 /// Reads the groups of a segment that is left, headers only.
 Result<SideFile> scan(io::File& file, const Segment& segment, const std::string& uuid);

@@ -32,16 +32,7 @@ SideFileSet::File& SideFileSet::file_of(const Segment& segment) {
 // What an earlier life wrote may not be on disk, but what it says is true; and it says more than a
 // segment that was cut to be removed.
 Result<SideFile> SideFileSet::content_of(const Segment& segment) {
-  const std::string path = directory_ + "/" + side_file_name(segment.epoch, segment.base_lsn);
-  const auto there = io_.files.exists(path);
-  if (there && *there) {
-    const auto bytes = io::read_whole(io_.files, path, kSideFileBytesMax);
-    SideFile side;
-    if (bytes && decode(*bytes, side) && side.uuid == uuid_ && side.end_lsn >= segment.end_lsn &&
-        side.base_lsn == segment.base_lsn && side.epoch == segment.epoch) {
-      return side;
-    }
-  }
+  if (auto side = read_side_file(io_.files, directory_, segment, uuid_)) return std::move(*side);
   auto file = io_.files.open(directory_ + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
   return scan(**file, segment, uuid_);

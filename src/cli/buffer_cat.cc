@@ -50,9 +50,11 @@ int cat_one(io::FileSystem& files, const Arguments& arguments, const std::string
   const int code = print(delivery, arguments.buffer.raw, name, out);
   if (!loaded.damaged) return code;
   out.flush();
-  complain_of(name, "damaged: " + std::to_string(loaded.missing_records) + " of " +
-                        std::to_string(loaded.seal.records) +
-                        " records are missing; this is what would be sent");
+  complain_of(name,
+              "damaged: " + std::to_string(loaded.missing_records) + " of " +
+                  std::to_string(loaded.seal.records) + " records are missing" +
+                  (loaded.more_missing ? ", and others that only its lost SEAL told of" : "") +
+                  "; this is what would be sent");
   return worse(code, app::kExitBadData);
 }
 

@@ -189,13 +189,18 @@ Result<ViewedLog> view_log(io::FileSystem& files, const LogPlace& place, bool ch
   log.view = std::move(*view);
   if (log.place.output.empty()) log.place.output = log.view->log_files().output_id;
   auto letters = buffer::list_dead_letters(files, place.directory);
-  if (!letters) return tl::unexpected(letters.error());
-  log.letters = std::move(*letters);
+  if (letters) log.letters = std::move(*letters);
+  if (!letters) log.code = complain_of_error(place.directory + "/dead", letters.error());
   return log;
 }
 
 std::string chunk_name(std::string_view text) {
   std::string name;
+  for (const std::string_view suffix : {".chunk", ".json"}) {
+    if (!text.ends_with(suffix)) continue;
+    text.remove_suffix(suffix.size());
+    text.remove_prefix(text.find_last_of('/') + 1);
+  }
   for (const char c : text) {
     const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
     const bool upper = c >= 'A' && c <= 'F';

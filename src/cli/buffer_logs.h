@@ -29,16 +29,18 @@ struct LogPlace {
 tl::expected<std::vector<LogPlace>, int> find_logs(io::FileSystem& files,
                                                    const Arguments& arguments);
 
-/// A log as a command sees it: its chunks, and the dead letters beside them.
+/// A log as a command sees it: its chunks, and the dead letters beside them. If those cannot be
+/// listed, that has been told, and `code` is its exit code.
 struct ViewedLog {
   LogPlace place;
   std::unique_ptr<buffer::LogView> view;
   std::vector<buffer::DeadLetterFile> letters;
+  int code = 0;
 };
 Result<ViewedLog> view_log(io::FileSystem& files, const LogPlace& place, bool check_payloads);
 
-/// A chunk's id as people write it: 36 or 32 characters, or the first six or more of them.
-/// Empty: it is none.
+/// A chunk's id as people write it: 36 or 32 characters, or the first six or more of them, or the
+/// path of a dead letter. Empty: it is none.
 std::string chunk_name(std::string_view text);
 inline bool is_named(const ChunkId& id, const std::string& name) {
   return id.hex().starts_with(name);

@@ -27,6 +27,7 @@ int buffer_ls(const Arguments& arguments, Output& out) {
       code = worse(code, complain_of_error(place.directory, log.error()));
       continue;
     }
+    code = worse(code, log->code);
     for (const ChunkRow& row : rows_of(*log)) {
       if (!is_wanted(row, arguments.buffer.state)) continue;
       if (!out.write(arguments.json ? json_line(row) : table_line(row))) return out.finish(code);

@@ -104,7 +104,9 @@ class Requeue {
       complain_of(letter.path, letter.fault);
       return note(app::kExitBadData);
     }
-    remove(letter);
+    if (!remove(letter)) return;
+    out_.write(fmt::format("{} removed: the rest of a dead letter that was requeued before\n",
+                           letter.id.uuid()));
   }
 
   // The chunk is in the log, from this run or one that was killed before it came this far.

@@ -140,6 +140,7 @@ int buffer_stats(const Arguments& arguments, Output& out) {
       code = worse(code, complain_of_error(place.directory, log.error()));
       continue;
     }
+    code = worse(code, log->code);
     const LogSums sums = sums_of(*log);
     out.write(arguments.json
                   ? json_of(*log, sums).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"

@@ -49,7 +49,8 @@ Result<std::optional<Damage>> check_letter(io::FileSystem& files,
   if (!letter.has_description) return std::optional<Damage>();
   Damage damage;
   damage.file = "dead/" + letter.id.hex() + ".chunk";
-  damage.costs = {fmt::format("the dead letter {}, {} records", letter.id.uuid(), letter.records)};
+  damage.costs = {"the dead letter " + letter.id.uuid()};
+  if (letter.records > 0) damage.costs[0] += fmt::format(", {} records", letter.records);
   auto bytes = buffer::read_dead_letter(files, letter);
   if (!bytes && bytes.error().kind == ErrorKind::kNotFound) return std::optional<Damage>();
   if (!bytes && bytes.error().kind != ErrorKind::kCorrupt) return tl::unexpected(bytes.error());
@@ -118,6 +119,7 @@ int buffer_verify(const Arguments& arguments, Output& out) {
       code = worse(code, complain_of_error(place.directory, log ? damages.error() : log.error()));
       continue;
     }
+    code = worse(code, log->code);
     for (const Damage& damage : *damages) {
       out.write(arguments.json ? json_of(place.directory, damage)
                                : text_of(place.directory, damage));

@@ -92,6 +92,7 @@ tl::expected<FoundPlace, int> find_chunk(io::FileSystem& files, const Arguments&
       code = worse(code, complain_of_error(place.directory, log.error()));
       continue;
     }
+    code = worse(code, log->code);
     search.look_at(std::move(*log));
   }
   return search.result(code);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "buffer/dead_letters.h"
 #include "kpl/aggregate_head.h"
 #include "kpl/aggregate_reader.h"
 #include "kpl/kpl_format.h"
@@ -21,7 +22,8 @@ tl::unexpected<Error> damaged(const buffer::DeadLetterFile& letter, const char* 
 }
 
 bool was_to_be_delivered(const std::string& reason) {
-  return reason == "refused" || reason == "retry_limit" || reason == "by_hand";
+  return reason == buffer::reason::kRefused || reason == buffer::reason::kRetryLimit ||
+         reason == buffer::reason::kByHand;
 }
 
 Result<> check_kind(const buffer::DeadLetterFile& letter, bool force) {

@@ -69,6 +69,7 @@ tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& fil
     if (!meant.empty()) chosen.push_back(ChosenLetters{place, std::move(meant)});
   }
   if (const int code = check_fitting(fitting); code != app::kExitFine) return tl::unexpected(code);
+  if (chosen.empty()) complain("no dead letter is there that is meant; nothing is to be done");
   return chosen;
 }
 

@@ -105,7 +105,11 @@ Result<> FlushThread::read(const QueuedChunk& chunk) {
   readable_ = loaded.has_value();
   log_.note_damage(loaded_);
   if (!loaded || !loaded_.damaged) return loaded;
-  log::error("flush", "a damaged chunk is sent without the records that the disk lost",
+  log::error("flush",
+             loaded_.more_missing
+                 ? "a damaged chunk is sent without the records that the disk lost; there may be "
+                   "more than are counted, for what counted them was lost too"
+                 : "a damaged chunk is sent without the records that the disk lost",
              {{"output", log_.settings().output_id},
               {"chunk", chunk.id.uuid()},
               {"records", loaded_.records},

@@ -27,8 +27,12 @@ Result<std::unique_ptr<Secondary>> Secondary::open(io::Io io, const config::Seco
 
 Result<> Secondary::write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded) {
   const std::string name = options_.basename + "." + chunk.id.hex();
-  return buffer::write_given_up(io_.files, {options_.directory, name, name + ".json"}, chunk,
-                                loaded, output_id_);
+  return buffer::write_given_up(io_.files,
+                                {.directory = options_.directory,
+                                 .delivery = name,
+                                 .description = name + ".json",
+                                 .description_first = true},
+                                chunk, loaded, output_id_);
 }
 
 }  // namespace millrace::flush

@@ -4,8 +4,10 @@
 // Secondary: where chunks go that an output gave up ([match.secondary]): two files a chunk in a
 // directory, <basename>.<chunk id 32 hex> with the whole delivery (head, body, tail: `millrace
 // decode` reads it) and the same name with .json beside it (chunk id, partition key, reason,
-// attempts, last error). The name is the chunk's, so a chunk that is written again after a crash
-// replaces its own files, and outputs, workers and processes can share a directory.
+// attempts, last error), which comes first: whoever takes deliveries from there finds the reason.
+// One without its delivery is of a process that was killed: its chunk was given up or sent later.
+// What is not finished has a hidden name. The name is the chunk's, so a chunk that is written again
+// after a crash replaces its own files, and outputs, workers and processes can share a directory.
 // Does not decide when a chunk is given up, nor finish it.
 // Invariant: write() returned without error only if both files and the directory are durable.
 // write(): any thread.

@@ -31,7 +31,8 @@ Result<> write_new(FileSystem& files, const std::string& path, std::string_view 
 }  // namespace
 
 Result<> write_whole(FileSystem& files, const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".tmp";
+  const size_t name = path.find_last_of('/') + 1;  // 0 without a slash
+  const std::string temporary = path.substr(0, name) + "." + path.substr(name) + ".tmp";
   auto there = files.exists(temporary);
   if (!there) return tl::unexpected(there.error());
   if (*there) {

@@ -109,8 +109,8 @@ struct Io {
 /// Reads a whole small file, at most `size_max` bytes (kInvalid beyond).
 Result<std::string> read_whole(FileSystem& files, const std::string& path, uint64_t size_max);
 
-/// Makes `path` a file with exactly these bytes: `<path>.tmp`, fdatasync, rename. Whole or not
-/// there, and what could not be written is not left behind; durable after sync_directory().
+/// Makes `path` a file with exactly these bytes: `.<name>.tmp` beside it, fdatasync, rename. Whole
+/// or not there, and what could not be written is not left behind; durable after sync_directory().
 Result<> write_whole(FileSystem& files, const std::string& path, std::string_view bytes);
 
 }  // namespace millrace::io

@@ -126,7 +126,7 @@ Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path)
     if (name == "." || name == "..") continue;
     struct stat status {};
     if (::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT) continue;  // it has gone meanwhile
+      if (errno == ENOENT || errno == ELOOP) continue;  // it has gone meanwhile, or leads nowhere
       return fail_errno(errno, "stat " + path + "/" + name);
     }
     if (!(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) continue;

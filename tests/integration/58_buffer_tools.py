@@ -21,7 +21,7 @@ from golden_buffer import GOLDEN, Golden
 from kpl_reader import read_own_aggregate
 from millrace import kinesis_match, run_command
 from position_file import crc32c, dashed
-from tool_case import BAD_DATA, FINE, ToolCase, contents, flip
+from tool_case import BAD_DATA, DISK, FINE, ToolCase, contents, flip
 from waiting import until
 
 COMPAT_FORMAT = 2
@@ -284,6 +284,21 @@ class Damage(ToolCase):
                 self.assertEqual(len(told), 1, told)
                 self.assertIn(what, told[0]["what"])
                 self.assertEqual(told[0]["file"].split(".")[0], name.split(".")[0])
+
+    def test_strange_entries_in_dead_hide_nothing(self):
+        dead = self.path("dead")
+        rows = len(self.rows("--dir", self.directory))
+        name = os.path.join(dead, "ab" * 16)
+        os.symlink(name + ".chunk", name + ".chunk")
+        os.mkfifo(name + ".json")
+        self.assertEqual(len(self.rows("--dir", self.directory)), rows)
+        self.tool("stats", "--dir", self.directory)
+        self.tool("verify", "--dir", self.directory)
+        shutil.rmtree(dead)
+        with open(dead, "w", encoding="utf-8"):
+            pass
+        error = self.errors("ls", "--dir", self.directory, code=DISK)
+        self.assertIn("dead: Not a directory", error)
 
     def test_missing_and_foreign_segments(self):
         first, last = sorted(name for name in os.listdir(self.directory) if name.startswith("seg"))

@@ -100,8 +100,11 @@ class Changing(ToolCase):
         # So it is when the command was killed between the two files.
         half = path[:-len(".json")] + ".chunk"
         shutil.copy(os.path.join(saved, os.path.basename(half)), os.path.dirname(path))
-        self.tool("requeue", "--all", *self.config(millrace))
+        told_of = self.tool("requeue", "--all", *self.config(millrace))
+        self.assertIn(b"the rest of a dead letter", told_of.stdout)
         self.assertFalse(os.path.exists(half))
+        self.assertIn("nothing is to be done", self.errors("requeue", "--all",
+                                                           *self.config(millrace), code=0))
         self.check_requeued(endpoint, millrace, sender, told, data)
         # And once it was delivered, it takes --force to send it once more.
         millrace.stop()
@@ -171,7 +174,7 @@ class Changing(ToolCase):
         _, millrace, _, path = self.refused_chunk()
         millrace.stop()
         chunk = os.path.basename(path)[:-len(".json")]
-        error = self.errors("dead-letter", "rm", chunk, *self.config(millrace), code=USAGE)
+        error = self.errors("dead-letter", "rm", path, *self.config(millrace), code=USAGE)
         self.assertIn("1 dead letters with 50 records", error)
         self.assertEqual(set(millrace.dead()), {path})
         self.tool("dead-letter", "rm", "--yes", chunk[:8], *self.config(millrace))

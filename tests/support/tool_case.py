@@ -8,7 +8,7 @@ from integration_case import IntegrationCase
 from millrace import run_command
 from waiting import until
 
-FINE, USAGE, BAD_DATA, LOCKED = 0, 64, 65, 75
+FINE, USAGE, BAD_DATA, DISK, LOCKED = 0, 64, 65, 74, 75
 
 
 def contents(directory):

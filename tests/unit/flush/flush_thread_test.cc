@@ -264,7 +264,7 @@ std::map<std::string, std::string> contents(io::FileSystem& files, const std::st
   return found;
 }
 
-class SecondaryTest : public FlushThreadTest {
+class SecondaryFlush : public FlushThreadTest {
  protected:
   void open_secondary() {
     auto opened = Secondary::open(
@@ -275,7 +275,7 @@ class SecondaryTest : public FlushThreadTest {
   }
 };
 
-TEST_F(SecondaryTest, TakesWhatIsRefusedWithIdKeyAndReasonBesideIt) {
+TEST_F(SecondaryFlush, TakesWhatIsRefusedWithIdKeyAndReasonBesideIt) {
   start();
   open_secondary();
   queue({"one;"});
@@ -298,7 +298,7 @@ TEST_F(SecondaryTest, TakesWhatIsRefusedWithIdKeyAndReasonBesideIt) {
   EXPECT_EQ(harness_.registry.total(metrics::Metric::kDeadRefused), 0U);
 }
 
-TEST_F(SecondaryTest, TakesWhatIsAtItsRetryLimit) {
+TEST_F(SecondaryFlush, TakesWhatIsAtItsRetryLimit) {
   options_.retry_max_times = 2;
   start();
   open_secondary();
@@ -310,7 +310,7 @@ TEST_F(SecondaryTest, TakesWhatIsAtItsRetryLimit) {
   EXPECT_EQ(harness_.registry.total(metrics::Metric::kSecondaryRetryLimit), 1U);
 }
 
-TEST_F(SecondaryTest, IsOnTheDiskBeforeTheLine) {
+TEST_F(SecondaryFlush, IsOnTheDiskBeforeTheLine) {
   start();
   open_secondary();
   queue({"one;"});
@@ -321,7 +321,7 @@ TEST_F(SecondaryTest, IsOnTheDiskBeforeTheLine) {
 }
 
 // Killed between the files and the line: the same chunk again, under the same names.
-TEST_F(SecondaryTest, AChunkThatIsWrittenAgainReplacesItsOwnFiles) {
+TEST_F(SecondaryFlush, AChunkThatIsWrittenAgainReplacesItsOwnFiles) {
   start();
   open_secondary();
   queue({"one;"});
@@ -344,7 +344,7 @@ TEST_F(SecondaryTest, AChunkThatIsWrittenAgainReplacesItsOwnFiles) {
   EXPECT_NE(lines().find('S'), std::string::npos);
 }
 
-TEST_F(SecondaryTest, WhatItCannotTakeGoesToDead) {
+TEST_F(SecondaryFlush, WhatItCannotTakeGoesToDead) {
   start();
   io::LossyFileSystem other_disk;
   auto opened = Secondary::open(io::Io{other_disk, harness_.clock, harness_.random},
@@ -360,7 +360,7 @@ TEST_F(SecondaryTest, WhatItCannotTakeGoesToDead) {
   EXPECT_EQ(lines(), "D");
 }
 
-TEST_F(SecondaryTest, ADirectoryThatCannotBeUsedIsToldAtOnce) {
+TEST_F(SecondaryFlush, ADirectoryThatCannotBeUsedIsToldAtOnce) {
   testing::TemporaryDirectory place;
   io::RealFileSystem real;
   const io::Io io{real, harness_.clock, harness_.random};
