@@ -45,10 +45,9 @@ constexpr Option kSystem[] = {
      .type = Type::kDuration,
      .default_text = "1h",
      .max = 86'400'000,
-     .help =
-         "How long a message is remembered, so that one sent again after a lost ack is not stored "
-         "twice; 0 turns it off. At most a million messages are (100 s of 10 000 a second). Of "
-         "clients with other chunk ids than Fluentd's, only a connection's last message is.",
+     .help = "How long a message is remembered, so that one sent again after a lost ack is stored "
+             "once; 0 turns it off. At most a million are (100 s of 10 000 a second), and of "
+             "clients without Fluentd's chunk ids only a connection's last.",
      .set = set_member<System, &System::dedup_window_ms>},
     {.name = "unmatched",
      .type = Type::kEnum,
