@@ -11,11 +11,9 @@ CommitThread::CommitThread(std::string name, std::function<void()> notify)
 CommitThread::~CommitThread() { stop(); }
 
 void CommitThread::submit(CommitTarget& target, std::unique_ptr<Batch> batch) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(Job{&target, std::move(batch)});
-  }
-  wake_.notify_one();  // with the lock held it would wake only to wait for that
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(Job{&target, std::move(batch)});
+  wake_.notify_one();
 }
 
 std::vector<CommitThread::Completion> CommitThread::take_completions() {
