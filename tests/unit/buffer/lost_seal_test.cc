@@ -18,7 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::LogHarness;
 using testing::MemoryFileSystem;
-using ::testing::Not;
 
 constexpr const char* kDirectory = "/buffer/worker0/out/buffer";
 constexpr uint64_t kFileBytesMax = 64 << 20;
@@ -79,12 +78,10 @@ class LostSealTest : public ::testing::Test {
     EXPECT_FALSE(view->damages().empty());
     return view->damages().empty() ? std::vector<std::string>() : view->damages()[0].costs;
   }
-  // Starts once more; what it wrote to stderr.
-  std::string start() {
+  // Once more.
+  void start() {
     harness_.stop();
-    ::testing::internal::CaptureStderr();
-    EXPECT_TRUE(harness_.start());
-    return ::testing::internal::GetCapturedStderr();
+    ASSERT_TRUE(harness_.start());
   }
   // The chunk whose first record is `record`, read back.
   LoadedChunk load(const std::string& record) {
@@ -137,9 +134,7 @@ TEST_F(LostSealTest, AllOfAChunk) {
   wipe("first;");
   wipe("second;");
   EXPECT_THAT(costs(), ElementsAre("chunk " + chunk_ + ": all of it"));
-  const std::string lines = start();
-  EXPECT_THAT(lines, HasSubstr("a chunk has lost all its frames"));
-  EXPECT_THAT(lines, HasSubstr(chunk_));
+  start();
   EXPECT_EQ(harness_.registry.total(Metric::kDamagedChunks), 1U);
 }
 
@@ -153,9 +148,9 @@ TEST_F(LostSealTest, AllOfAChunkThatWasDelivered) {
   wipe("second;");
   wipe("s1;");  // or the side file would be taken instead of the segment
   for (int life = 0; life < 3; ++life) {
-    const std::string lines = start();
-    EXPECT_THAT(lines, HasSubstr("corruption"));
-    EXPECT_THAT(lines, Not(HasSubstr("lost all")));
+    const uint64_t told = harness_.registry.total(Metric::kCorruptBytes);
+    start();
+    EXPECT_GT(harness_.registry.total(Metric::kCorruptBytes), told);
   }
   EXPECT_EQ(harness_.registry.total(Metric::kDamagedChunks), 0U);
 }

@@ -54,8 +54,8 @@ TEST(SideFile, HasANameOfItsOwn) {
   const std::string name = side_file_name(0x1f, 0x2000);
   EXPECT_EQ(name, "seg.0000001f.0000000000002000.idx");
   EXPECT_TRUE(is_side_file_name(name));
-  EXPECT_FALSE(is_side_file_name(name + ".tmp"));
-  EXPECT_TRUE(is_unfinished_side_file_name(name + ".tmp"));
+  EXPECT_FALSE(is_side_file_name("." + name + ".tmp"));
+  EXPECT_TRUE(is_unfinished_side_file_name("." + name + ".tmp"));
   EXPECT_FALSE(is_side_file_name("seg.0000001f.0000000000002000.log"));
   EXPECT_FALSE(is_side_file_name("x.idx"));
 }

@@ -168,7 +168,7 @@ TEST_F(RepeatsAfterRestart, ASideFileThatCannotBeWrittenIsCounted) {
   EXPECT_EQ(harness.receive("app.a", event, kFluentdId), Verdict::kTaken);
   harness.commit();
   const std::string first = segment_names().front();
-  ASSERT_TRUE(files.make_directories(harness.directory("local") + "/" +
+  ASSERT_TRUE(files.make_directories(harness.directory("local") + "/." +
                                      first.substr(0, first.size() - 4) + ".idx.tmp"));
   for (int i = 0; segment_names().front() == first; ++i) {
     ASSERT_LT(i, 100);
