@@ -38,7 +38,7 @@ std::string cost_of(const ViewedChunk& chunk, const LoadedChunk& loaded) {
 void LogView::recall_lost() {
   for (const auto& [name, scanned] : scanned_) {
     const Segment& segment = scanned.viewed.segment;
-    if (scanned.damages.empty()) continue;
+    if (scanned.damages.empty() || !set_.holds(segment.base_lsn, segment.epoch)) continue;
     const auto side = read_side_file(files_, directory_, segment, found_.uuid);
     if (!side || side->end_lsn != segment.end_lsn) continue;
     recalled_.insert(name);
