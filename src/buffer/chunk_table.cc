@@ -230,7 +230,8 @@ void ChunkTable::recall(const SideFile::Chunk& side, uint64_t base_lsn) {
   FoundChunk& chunk = found->second;
   if (chunk.open && side.id != ChunkId() && chunk.open->id != side.id) return;
   add(side, {}, base_lsn);
-  if (chunk.sealed || side.seal_lsn == kNoLsn) return;
+  if (side.id != ChunkId()) chunk.told_id = side.id;
+  if (side.seal_lsn == kNoLsn || (chunk.sealed && side.seal_lsn <= chunk.seal_lsn)) return;
   if (!is_all_but_seal(chunk, side, base_lsn)) chunk.lost_seal_lsn = side.seal_lsn;
 }
 

@@ -39,6 +39,7 @@ struct ChunkPlace {
 struct FoundChunk {
   std::optional<OpenPayload> open;  // of OPEN, or the copy in SEAL
   std::string open_bytes;
+  std::optional<ChunkId> told_id;  // by a side file, of a chunk that lost OPEN and SEAL
   bool sealed = false;
   uint64_t seal_lsn = 0;
   uint64_t older_seal_lsn = kNoLsn;       // of a chunk that was moved
@@ -47,7 +48,7 @@ struct FoundChunk {
   uint64_t body_bytes = 0;                // of SEAL
   uint64_t records = 0;                   // of SEAL
   uint32_t frames_missing = 0;            // SEAL lists them, and they were not seen
-  uint64_t lost_seal_lsn = kNoLsn;        // of a SEAL that is lost with frames it listed
+  uint64_t lost_seal_lsn = kNoLsn;        // of a later SEAL that is lost with frames it listed
   std::map<uint32_t, FoundFrame> frames;  // DATA by frame_no that came since the last SEAL
   std::vector<ChunkPlace> places;         // by base_lsn
 

@@ -61,7 +61,7 @@ bool take_description(const Json& json, DeadLetterFile& letter) {
       if (value.is_string()) letter.metadata.emplace_back(key, value.get<std::string>());
     }
   }
-  return letter.file_bytes > 0;
+  return json.contains("file_bytes") && json["file_bytes"].is_number_unsigned();
 }
 
 std::string json_path(const DeadLetterFile& letter) {

@@ -32,6 +32,7 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
                                  {"last_error", utf8_repaired(chunk.last_error)},
                                  {"file_bytes", loaded.bytes.size()},
                                  {"file_crc32c", fmt::format("{:08x}", crc32c(loaded.bytes))}};
+  if (loaded.more_missing) json["more_missing"] = true;
   if (!output.empty()) json["output"] = output;
   return json.dump(2) + "\n";
 }

@@ -110,6 +110,8 @@ class Log : public CommitTarget {
   /// they are done.
   void note_damage(const LoadedChunk& loaded);
   /// The outcome of a chunk in hand is known: writes its line, frees what it held.
+  /// Counts what the disk has lost of a chunk that is finished.
+  static void count_damage(metrics::Cells& cells, const LoadedChunk& loaded);
   void finish(const QueuedChunk& chunk, Finish outcome);
   /// Remembers the attempts of a chunk on disk, at most once a minute.
   void note_attempt(QueuedChunk& chunk);

@@ -228,6 +228,16 @@ bool Log::bury(QueuedChunk chunk) {
     return false;
   }
   housekeeping_cells_.add(dead_letter_metric(chunk));
+  count_damage(housekeeping_cells_, loaded_);
+  if (loaded_.damaged) {
+    log::error("buffer",
+               "a damaged chunk was put into dead/ without the records that the disk lost",
+               {{"output", settings_.output_id},
+                {"chunk", chunk.id.uuid()},
+                {"records", loaded_.records},
+                {"missing_records", loaded_.missing_records},
+                {"more_missing", loaded_.more_missing}});
+  }
   log::warn("buffer", "a chunk was put into dead/",
             {{"output", settings_.output_id},
              {"chunk", chunk.id.uuid()},
@@ -236,6 +246,13 @@ bool Log::bury(QueuedChunk chunk) {
              {"directory", settings_.directory + "/dead"}});
   finish(chunk, Finish::kDeadLetter);
   return true;
+}
+
+void Log::count_damage(metrics::Cells& cells, const LoadedChunk& loaded) {
+  if (!loaded.damaged) return;
+  cells.add(Metric::kDamagedChunks);
+  cells.add(Metric::kDamagedRecords, loaded.missing_records);
+  cells.add(Metric::kDamagedBytes, loaded.missing_bytes);
 }
 
 void Log::tend_removals() {

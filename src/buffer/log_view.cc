@@ -249,7 +249,7 @@ ChunkState LogView::state_of(const ViewedChunk& chunk) const {
   if (chunk.finished) return ChunkState::kFinished;
   const bool holes = !found.sealed &&
                      (found.frames.empty() || found.frames.rbegin()->first != found.frames.size());
-  const bool lost = !found.open || found.lost_seal_lsn != kNoLsn;
+  const bool lost = !found.open || (!found.sealed && found.lost_seal_lsn != kNoLsn);
   if (lost || holes || (found.sealed && is_damaged(found))) return ChunkState::kDamaged;
   if (!found.sealed) return ChunkState::kStaged;
   return found.open->kind == ChunkKind::kDeadLetter ? ChunkState::kDeadLetter : ChunkState::kQueued;

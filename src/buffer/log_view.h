@@ -61,6 +61,7 @@ struct Damage {
   uint64_t bytes = 0;
   std::string what;
   std::vector<std::string> costs;    // none: no record of an unfinished chunk
+  bool is_explained = true;          // all that can have lain there was seen, or is told
   std::optional<FrameHeader> frame;  // if it is one whose header holds
 };
 

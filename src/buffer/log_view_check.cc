@@ -16,8 +16,9 @@ namespace millrace::buffer {
 namespace {
 
 std::string name_of_chunk(const ViewedChunk& chunk) {
-  return chunk.found.open ? "chunk " + chunk.found.open->id.uuid()
-                          : fmt::format("chunk {:016x}", chunk.seq);
+  if (chunk.found.open) return "chunk " + chunk.found.open->id.uuid();
+  if (chunk.found.told_id) return "chunk " + chunk.found.told_id->uuid();
+  return fmt::format("chunk {:016x}", chunk.seq);
 }
 
 uint64_t first_lsn(const FoundChunk& chunk) {
@@ -103,15 +104,25 @@ void LogView::add_doubt(Damage& damage) const {
                                      damage.frame->records));
 }
 
-// A chunk without SEAL does not tell which frames it had.
+// A chunk without SEAL does not tell which frames it had, and one of which nothing is left not even
+// that it was there, unless a side file does.
 void LogView::add_doubts(Damage& damage) const {
+  const bool recalled = recalled_.contains(damage.file);
   for (const auto& [seq, chunk] : chunks_) {
-    if (chunk.finished || chunk.found.sealed || !chunk.found.open) continue;
-    const uint64_t begin = std::min(chunk.open_lsn, first_lsn(chunk.found));
+    if (chunk.finished || chunk.found.sealed) continue;
+    if (recalled && chunk.found.lost_seal_lsn == kNoLsn) continue;
+    const uint64_t begin = chunk.found.open ? std::min(chunk.open_lsn, first_lsn(chunk.found)) : 0;
     if (begin != kNoLsn && begin >= damage.lsn + damage.bytes) continue;
-    damage.costs.push_back(name_of_chunk(chunk) +
+    const std::string name = name_of_chunk(chunk);
+    const bool told = std::any_of(damage.costs.begin(), damage.costs.end(),
+                                  [&](const std::string& cost) { return cost.starts_with(name); });
+    if (told) continue;
+    damage.costs.push_back(name +
                            ": perhaps records; it has no SEAL that tells which frames it had");
   }
+  if (recalled || damage.is_explained) return;
+  damage.costs.push_back(
+      "perhaps chunks of which nothing else is left; no side file tells what was here");
 }
 
 Result<> LogView::check_chunk(const ViewedChunk& chunk, LoadedChunk& loaded) {
@@ -141,7 +152,7 @@ Result<> LogView::check_chunks() {
   for (Damage& damage : damages_) {
     if (damage.lsn == kNoLsn || damage.file.empty()) continue;
     if (damage.frame && damage.costs.empty()) add_doubt(damage);
-    if (!damage.frame && !recalled_.contains(damage.file)) add_doubts(damage);
+    if (!damage.frame) add_doubts(damage);
   }
   return check_side_files();
 }

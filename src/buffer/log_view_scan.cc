@@ -163,11 +163,13 @@ Result<> LogView::pass_gap(SegmentScanner& scanner, Scanned& scanned) {
   const uint64_t to = *next ? (*next)->lsn : scanner.end_lsn();
   auto frames = scanner.find_frames(from, to);
   if (!frames) return tl::unexpected(frames.error());
+  uint64_t explained_to = from + kGroupHeaderBytes;  // kNoLsn: there is a hole before
   for (const ScannedFrame& frame : *frames) {
     if (auto added = add_frame(scanner, frame, scanned.viewed.segment.base_lsn); !added) {
       return added;
     }
     kept_.insert(frame.lsn);
+    explained_to = frame.lsn == explained_to ? frame.lsn + frame.header.padded_bytes() : kNoLsn;
   }
   uint64_t end = to;
   if (!*next) {
@@ -175,11 +177,13 @@ Result<> LogView::pass_gap(SegmentScanner& scanner, Scanned& scanned) {
     if (!last) return tl::unexpected(last.error());
     if (*last > from) end = *last;
   }
-  scanned.damages.push_back(Damage{.file = scanned.viewed.segment.name,
-                                   .lsn = from,
-                                   .bytes = end - from,
-                                   .what = kBadGroup,
-                                   .costs = {}});
+  scanned.damages.push_back(
+      Damage{.file = scanned.viewed.segment.name,
+             .lsn = from,
+             .bytes = end - from,
+             .what = kBadGroup,
+             .costs = {},
+             .is_explained = explained_to != kNoLsn && explained_to + kBlockBytes > end});
   scanner.move_to(to);
   return {};
 }

@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "buffer/group_writer.h"
-#include "buffer/segment_file.h"
 
 namespace millrace::buffer {
 

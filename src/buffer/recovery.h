@@ -20,6 +20,7 @@
 #include "buffer/key_table.h"
 #include "buffer/log_files.h"
 #include "buffer/position_file.h"
+#include "buffer/segment_file.h"
 #include "buffer/segment_set.h"
 #include "buffer/side_file_set.h"
 
@@ -32,6 +33,7 @@ struct RecoverySettings {
   uint64_t key_seed = 0;
   KeyTable* keys = nullptr;  // takes the request keys that are found
   LogBits key_bit = 0;
+  uint64_t segment_bytes = kFirstSegmentBytes;  // of the new segment; at least what it takes
 };
 
 struct Recovered {
@@ -78,7 +80,7 @@ class Recovery {
   Result<> copy_aside(const Segment& segment, uint64_t from, uint64_t to);
   void tell_unreadable(const Segment& segment, uint64_t bytes);
   void report_unreadable(const Segment& segment);
-  void tell_lost(const std::string& chunk);
+  void tell_lost();
   void report_missing();
   bool report_gaps();
   bool was_left(const Segment& segment) const;
@@ -110,6 +112,7 @@ class Recovery {
   uint64_t held_ = 0;      // groups, and frames of corrupt ranges, that held
   uint64_t read_end_ = 0;  // where the last good group ends
   std::vector<SideFileSet::Known> side_files_;
+  std::vector<ChunkId> lost_;             // chunks of which no frame is left
   std::vector<GroupHeader> tail_;         // valid groups from D on, of the newest segment
   std::vector<KeptLine> kept_;            // lines of finished chunks with frames on disk
   std::vector<QueuedChunk> sealed_here_;  // by this recovery

@@ -15,6 +15,8 @@ namespace millrace::buffer {
 
 using metrics::Metric;
 
+constexpr size_t kIdsALine = 50;
+
 // The disk may give it another day: the file is kept, however full the disk is.
 void Recovery::tell_unreadable(const Segment& segment, uint64_t bytes) {
   log::error(
@@ -34,10 +36,20 @@ void Recovery::report_unreadable(const Segment& segment) {
   files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
 }
 
-void Recovery::tell_lost(const std::string& chunk) {
-  log::error("buffer", "a chunk has lost all its frames",
-             {{"directory", settings_.directory}, {"chunk", chunk}});
-  cells_.add(Metric::kDamagedChunks);
+// Many in a line, for lines of one kind are limited.
+void Recovery::tell_lost() {
+  cells_.add(Metric::kDamagedChunks, lost_.size());
+  for (size_t from = 0; from < lost_.size(); from += kIdsALine) {
+    const size_t to = std::min(lost_.size(), from + kIdsALine);
+    std::string ids;
+    for (size_t i = from; i < to; ++i) {
+      if (i > from) ids += ' ';
+      ids += lost_[i].uuid();
+    }
+    log::error(
+        "buffer", "chunks have lost all their frames",
+        {{"directory", settings_.directory}, {"chunks", to - from}, {"ids", std::move(ids)}});
+  }
 }
 
 // One gap at the end is told once, by the rule that knows most of it.

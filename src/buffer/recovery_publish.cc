@@ -10,7 +10,6 @@
 #include "buffer/group_writer.h"
 #include "buffer/recovery.h"
 #include "buffer/removed_ranges.h"
-#include "buffer/segment_file.h"
 
 namespace millrace::buffer {
 
@@ -45,6 +44,7 @@ Result<> Recovery::publish(Recovered& out) {
   auto batch = std::make_unique<Batch>(pool_, proof_);
   if (auto copied = copy_tail(*batch); !copied) return copied;
   seal_unsealed(*batch);
+  tell_lost();
   if (batch->empty()) {
     GroupWriter writer(crc_);
     writer.begin(*batch, GroupType::kPad, {},
@@ -80,7 +80,7 @@ Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
                              .worker_id = settings_.worker_id,
                              .key_seed = settings_.key_seed,
                              .output_id = settings_.output_id};
-  auto spare = make_spare(io_.files, settings_.directory, 0, kFirstSegmentBytes, needed);
+  auto spare = make_spare(io_.files, settings_.directory, 0, settings_.segment_bytes, needed);
   if (!spare) return tl::unexpected(spare.error());
   out.header.epoch = epoch_;
   auto published = publish_first_commit(io_, settings_.directory, *spare, out.header, batch, crc_,
@@ -138,7 +138,8 @@ void Recovery::seal_unsealed(Batch& batch) {
     if (!chunk.open) {
       const uint64_t now_us = io_.clock.wall_us();
       chunk.open = OpenPayload{};
-      chunk.open->id = ChunkId::make(now_us, {io_.random.next(), io_.random.next()});
+      chunk.open->id =
+          chunk.told_id.value_or(ChunkId::make(now_us, {io_.random.next(), io_.random.next()}));
       chunk.open->created_us = now_us;
       chunk.open->kind = ChunkKind::kDeadLetter;
       chunk.open->dead_reason = DeadReason::kUndecodable;
@@ -146,7 +147,7 @@ void Recovery::seal_unsealed(Batch& batch) {
     }
     std::optional<StagedChunk> staged = to_staged(seq, chunk, crc_);
     if (!staged) {
-      tell_lost(chunk.open->id.uuid());
+      lost_.push_back(chunk.open->id);
       continue;
     }
     if (!writer.open()) {

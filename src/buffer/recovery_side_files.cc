@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "buffer/recovery.h"
-#include "buffer/segment_file.h"
 
 namespace millrace::buffer {
 namespace {
@@ -127,7 +126,7 @@ void Recovery::recall_lost() {
       if (table_.chunks().contains(chunk.seq)) {
         table_.recall(chunk, segment.base_lsn);
       } else if (is_unfinished(chunk)) {
-        tell_lost(chunk.id.uuid());
+        lost_.push_back(chunk.id);
       } else {
         finished[chunk.seq].push_back(Share{segment.base_lsn, 0});
       }

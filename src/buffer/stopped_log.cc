@@ -50,6 +50,7 @@ Result<> StoppedLog::recover() {
   settings.output_id = found->output_id;
   settings.worker_id = found->worker_id;
   settings.key_seed = find_key_seed(io_.files, {directory_}).value_or(io_.random.next());
+  settings.segment_bytes = 0;  // nothing is appended to it
   Recovery recovery(io_, std::move(settings), segments_, pool_, cells_, interrupted_);
   auto recovered = recovery.run();
   if (!recovered) return tl::unexpected(recovered.error());
@@ -144,11 +145,11 @@ Result<> StoppedLog::read(const QueuedChunk& chunk, LoadedChunk& out) {
   return ChunkReader(io_.files, directory_, segments_, crc_).read(chunk, out);
 }
 
-Result<> StoppedLog::give_up(QueuedChunk chunk, const std::string& why) {
-  if (auto loaded = read(chunk, loaded_); !loaded) return loaded;
+Result<> StoppedLog::give_up(QueuedChunk chunk, const std::string& why, LoadedChunk& out) {
+  if (auto loaded = read(chunk, out); !loaded) return loaded;
   chunk.give_up = GiveUp::kByHand;
   chunk.last_error = why;
-  if (auto written = write_dead_letter(io_.files, directory_, chunk, loaded_); !written) {
+  if (auto written = write_dead_letter(io_.files, directory_, chunk, out); !written) {
     return written;
   }
   auto line = recovered_.position->finish(Finish::kDeadLetter, chunk, io_.clock.wall_us() / 1000);

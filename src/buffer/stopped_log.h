@@ -41,8 +41,9 @@ class StoppedLog {
   /// is as it was, or holds what was laid out.
   Result<> commit();
 
-  /// Writes an unfinished chunk to dead/ and finishes it (line D), durably.
-  Result<> give_up(QueuedChunk chunk, const std::string& why);
+  /// Writes an unfinished chunk to dead/ and finishes it (line D), durably. `out`: what was
+  /// written.
+  Result<> give_up(QueuedChunk chunk, const std::string& why, LoadedChunk& out);
   /// The bytes of its delivery.
   Result<> read(const QueuedChunk& chunk, LoadedChunk& out);
 
@@ -67,7 +68,6 @@ class StoppedLog {
   uint64_t end_lsn_ = 0;  // durable end
   uint64_t next_counter_ = 1;
   std::unique_ptr<Batch> batch_;
-  LoadedChunk loaded_;
 };
 
 }  // namespace millrace::buffer

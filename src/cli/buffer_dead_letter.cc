@@ -50,12 +50,12 @@ int give_up(io::Io io, const FoundPlace& found, Output& out) {
     complain("chunk " + id.uuid() + " was finished meanwhile");
     return app::kExitBadData;
   }
-  const uint64_t records = chunk->records;
-  if (auto done = (*log)->give_up(*chunk, kByHand); !done) {
+  buffer::LoadedChunk loaded;
+  if (auto done = (*log)->give_up(*chunk, kByHand, loaded); !done) {
     return complain_of_error(directory, done.error());
   }
-  out.write(fmt::format("{} is a dead letter now, {} records: {}/dead/{}.chunk\n", id.uuid(),
-                        records, directory, id.hex()));
+  out.write(fmt::format("{} is a dead letter now, {} records{}: {}/dead/{}.chunk\n", id.uuid(),
+                        loaded.records, missing_text(loaded.missing_records), directory, id.hex()));
   return app::kExitFine;
 }
 

@@ -196,11 +196,6 @@ Result<ViewedLog> view_log(io::FileSystem& files, const LogPlace& place, bool ch
 
 std::string chunk_name(std::string_view text) {
   std::string name;
-  for (const std::string_view suffix : {".chunk", ".json"}) {
-    if (!text.ends_with(suffix)) continue;
-    text.remove_suffix(suffix.size());
-    text.remove_prefix(text.find_last_of('/') + 1);
-  }
   for (const char c : text) {
     const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
     const bool upper = c >= 'A' && c <= 'F';

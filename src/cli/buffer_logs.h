@@ -39,11 +39,15 @@ struct ViewedLog {
 };
 Result<ViewedLog> view_log(io::FileSystem& files, const LogPlace& place, bool check_payloads);
 
-/// A chunk's id as people write it: 36 or 32 characters, or the first six or more of them, or the
-/// path of a dead letter. Empty: it is none.
+/// A chunk's id as people write it: 36 or 32 characters, or the first six or more of them.
+/// Empty: it is none.
 std::string chunk_name(std::string_view text);
 inline bool is_named(const ChunkId& id, const std::string& name) {
   return id.hex().starts_with(name);
+}
+/// True if it is meant as the path of a dead letter, of its .chunk or its .json.
+inline bool is_letter_path(const std::string& text) {
+  return text.ends_with(".chunk") || text.ends_with(".json");
 }
 /// All of `names` that are none are told; false if there was one.
 bool check_names(const std::vector<std::string>& names);

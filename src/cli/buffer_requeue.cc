@@ -124,7 +124,8 @@ class Requeue {
       return;
     }
     if (!remove(letter)) return;
-    out_.write(fmt::format("{} requeued, {} records, {} bytes\n", letter.id.uuid(), loaded_.records,
+    out_.write(fmt::format("{} requeued, {} records{}, {} bytes\n", letter.id.uuid(),
+                           loaded_.records, missing_text(letter.missing_records),
                            loaded_.bytes.size()));
   }
 

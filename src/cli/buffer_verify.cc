@@ -80,7 +80,7 @@ Result<std::vector<Damage>> check_log(io::FileSystem& files, ViewedLog& log) {
   return damages;
 }
 
-// A commit that a kill cut off, or that is being written: no damage.
+// What a kill cut off, or is being written: no damage.
 std::string unfinished_text(const ViewedLog& log) {
   std::string text;
   for (const buffer::ViewedSegment& viewed : log.view->segments()) {
@@ -90,7 +90,15 @@ std::string unfinished_text(const ViewedLog& log) {
         "written, or was cut off before it was acked and is left out by the next start\n",
         log.place.directory, viewed.segment.name, viewed.read_to, viewed.torn_bytes);
   }
+  for (const buffer::DeadLetterFile& letter : log.letters) {
+    if (!letter.has_description) text += letter.path + ": no damage: " + letter.fault + "\n";
+  }
   return text;
+}
+
+std::string verdict(const ViewedLog& log, size_t damages) {
+  if (damages > 0) return fmt::format("{} damaged places", damages);
+  return log.code == app::kExitFine ? "fine" : "fine but for its dead/, which cannot be listed";
 }
 
 std::string summary(const ViewedLog& log, size_t damages) {
@@ -98,10 +106,9 @@ std::string summary(const ViewedLog& log, size_t damages) {
   for (const buffer::ViewedSegment& segment : log.view->segments()) {
     bytes += segment.segment.file_bytes;
   }
-  return fmt::format(
-      "{}: {} ({} segments, {} bytes, {} chunks, {} dead letters)\n", log.place.directory,
-      damages == 0 ? "fine" : fmt::format("{} damaged places", damages),
-      log.view->segments().size(), bytes, log.view->chunks().size(), log.letters.size());
+  return fmt::format("{}: {} ({} segments, {} bytes, {} chunks, {} dead letters)\n",
+                     log.place.directory, verdict(log, damages), log.view->segments().size(), bytes,
+                     log.view->chunks().size(), log.letters.size());
 }
 
 }  // namespace

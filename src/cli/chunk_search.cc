@@ -80,7 +80,7 @@ tl::expected<FoundPlace, int> find_file(io::FileSystem& files, const std::string
 
 tl::expected<FoundPlace, int> find_chunk(io::FileSystem& files, const Arguments& arguments,
                                          const std::string& name) {
-  if (name.ends_with(".chunk") || name.ends_with(".json")) return find_file(files, name);
+  if (is_letter_path(name)) return find_file(files, name);
   if (!check_names({name})) return tl::unexpected(app::kExitUsage);
   const auto places = find_logs(files, arguments);
   if (!places) return tl::unexpected(places.error());

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <set>
 
 #include "app/exit_code.h"
@@ -13,10 +14,22 @@
 namespace millrace::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 // The first line of a LOCK: "pid 123".
 std::string holder_of(const Error& error) {
   const std::string holder = shown(error.message.substr(0, error.message.find('\n')));
   return holder.empty() ? "another process" : holder;
+}
+
+// By a path only the letter that lies there is meant, not another of its id.
+bool is_meant(const buffer::DeadLetterFile& letter, const std::string& name) {
+  if (!is_letter_path(name)) return is_named(letter.id, chunk_name(name));
+  const fs::path path(name);
+  const fs::path place = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code ignored;
+  return path.stem().string() == letter.id.hex() &&
+         fs::equivalent(place, fs::path(letter.path).parent_path(), ignored);
 }
 
 // Which of the letters are meant; marks the names that fitted.
@@ -26,7 +39,7 @@ std::vector<buffer::DeadLetterFile> choose(std::vector<buffer::DeadLetterFile> l
   std::erase_if(letters, [&](const buffer::DeadLetterFile& letter) {
     bool meant = wanted.all;
     for (auto& [name, ids] : fitting) {
-      if (!is_named(letter.id, name)) continue;
+      if (!is_meant(letter, name)) continue;
       ids.insert(letter.id.uuid());
       meant = true;
     }
@@ -56,9 +69,13 @@ tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& fil
     complain("name the dead letters, or give --all");
     return tl::unexpected(app::kExitUsage);
   }
-  if (!check_names(wanted.chunks)) return tl::unexpected(app::kExitUsage);
   std::map<std::string, std::set<std::string>> fitting;
-  for (const std::string& name : wanted.chunks) fitting[chunk_name(name)];
+  std::vector<std::string> names;
+  for (const std::string& name : wanted.chunks) {
+    fitting[name];
+    if (!is_letter_path(name)) names.push_back(name);
+  }
+  if (!check_names(names)) return tl::unexpected(app::kExitUsage);
   const auto places = find_logs(files, arguments);
   if (!places) return tl::unexpected(places.error());
   std::vector<ChosenLetters> chosen;
@@ -82,6 +99,10 @@ Result<> act_as_owner(const std::string& directory) {
     return fail_errno(errno, "cannot act as the owner of " + directory);
   }
   return {};
+}
+
+std::string missing_text(uint64_t records) {
+  return records == 0 ? "" : ", " + std::to_string(records) + " are missing";
 }
 
 int complain_of_lock(const std::string& directory, const Error& error) {

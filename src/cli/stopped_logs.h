@@ -29,6 +29,9 @@ tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& fil
 /// its own buffer afterwards. An Error if that cannot be.
 Result<> act_as_owner(const std::string& directory);
 
+/// ", 5 are missing" of the records that damage took from a chunk; empty: none.
+std::string missing_text(uint64_t records);
+
 /// Tells why a log could not be opened for a change and returns the exit code.
 int complain_of_lock(const std::string& directory, const Error& error);
 

@@ -105,15 +105,12 @@ Result<> FlushThread::read(const QueuedChunk& chunk) {
   readable_ = loaded.has_value();
   log_.note_damage(loaded_);
   if (!loaded || !loaded_.damaged) return loaded;
-  log::error("flush",
-             loaded_.more_missing
-                 ? "a damaged chunk is sent without the records that the disk lost; there may be "
-                   "more than are counted, for what counted them was lost too"
-                 : "a damaged chunk is sent without the records that the disk lost",
+  log::error("flush", "a damaged chunk is sent without the records that the disk lost",
              {{"output", log_.settings().output_id},
               {"chunk", chunk.id.uuid()},
               {"records", loaded_.records},
-              {"missing_records", loaded_.missing_records}});
+              {"missing_records", loaded_.missing_records},
+              {"more_missing", loaded_.more_missing}});
   return {};
 }
 
@@ -162,7 +159,7 @@ void FlushThread::judge(QueuedChunk chunk, const PutResult& result) {
 void FlushThread::commit(const QueuedChunk& chunk) {
   cells_.add(Metric::kFlushedRecords, loaded_.records);
   cells_.add(Metric::kFlushedBytes, loaded_.bytes.size());
-  count_damage();
+  buffer::Log::count_damage(cells_, loaded_);
   if (chunk.attempts > 1) {
     log::debug("flush", "chunk delivered after retries",
                {{"output", log_.settings().output_id},
@@ -252,7 +249,7 @@ bool FlushThread::keep_in_secondary(const QueuedChunk& chunk) {
   }
   cells_.add(chunk.give_up == buffer::GiveUp::kRefused ? Metric::kSecondaryRefused
                                                        : Metric::kSecondaryRetryLimit);
-  count_damage();
+  buffer::Log::count_damage(cells_, loaded_);
   log::warn("flush", "chunk given up, it was put into the secondary",
             {{"output", log_.settings().output_id},
              {"worker", log_.settings().worker_id},
@@ -268,13 +265,6 @@ void FlushThread::count(const PutResult& result, uint64_t nanoseconds) {
   cells_.add(metric_of(result.outcome));
   if (result.resent) cells_.add(Metric::kFlushResends);
   cells_.observe(metrics::Histogram::kFlushSeconds, nanoseconds);
-}
-
-void FlushThread::count_damage() {
-  if (!loaded_.damaged) return;
-  cells_.add(Metric::kDamagedChunks);
-  cells_.add(Metric::kDamagedRecords, loaded_.missing_records);
-  cells_.add(Metric::kDamagedBytes, loaded_.missing_bytes);
 }
 
 }  // namespace millrace::flush

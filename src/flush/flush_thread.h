@@ -43,7 +43,6 @@ class FlushThread {
   void give_up(buffer::QueuedChunk chunk);
   bool keep_in_secondary(const buffer::QueuedChunk& chunk);
   void count(const output::PutResult& result, uint64_t nanoseconds);
-  void count_damage();
 
   io::Io io_;
   buffer::Log& log_;

@@ -27,12 +27,17 @@ Result<std::unique_ptr<Secondary>> Secondary::open(io::Io io, const config::Seco
 
 Result<> Secondary::write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded) {
   const std::string name = options_.basename + "." + chunk.id.hex();
-  return buffer::write_given_up(io_.files,
-                                {.directory = options_.directory,
-                                 .delivery = name,
-                                 .description = name + ".json",
-                                 .description_first = true},
-                                chunk, loaded, output_id_);
+  const buffer::GivenUpFiles names{.directory = options_.directory,
+                                   .delivery = name,
+                                   .description = name + ".json",
+                                   .description_first = true};
+  auto written = buffer::write_given_up(io_.files, names, chunk, loaded, output_id_);
+  if (written) return written;
+  // The chunk goes elsewhere; what is left here would tell of it for ever.
+  for (const std::string& half : {names.delivery, names.description}) {
+    (void)io_.files.unlink(names.directory + "/" + half);
+  }
+  return written;
 }
 
 }  // namespace millrace::flush

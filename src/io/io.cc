@@ -39,8 +39,8 @@ Result<> write_whole(FileSystem& files, const std::string& path, std::string_vie
     if (auto gone = files.unlink(temporary); !gone) return gone;
   }
   auto written = write_new(files, temporary, bytes);
-  if (written) return files.rename(temporary, path);
-  (void)files.unlink(temporary);  // its blocks may be the disk's last
+  if (written) written = files.rename(temporary, path);
+  if (!written) (void)files.unlink(temporary);  // its blocks may be the disk's last
   return written;
 }
 

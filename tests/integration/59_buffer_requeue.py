@@ -177,7 +177,16 @@ class Changing(ToolCase):
         error = self.errors("dead-letter", "rm", path, *self.config(millrace), code=USAGE)
         self.assertIn("1 dead letters with 50 records", error)
         self.assertEqual(set(millrace.dead()), {path})
-        self.tool("dead-letter", "rm", "--yes", chunk[:8], *self.config(millrace))
+        # A path means the letter that lies there, and no other of its id.
+        other = os.path.join(self.place("elsewhere"), os.path.basename(path))
+        shutil.copy(path, other)
+        for name in (other, os.path.join("/nonexistent", os.path.basename(path))):
+            error = self.errors("dead-letter", "rm", "--yes", name, *self.config(millrace),
+                                code=BAD_DATA)
+            self.assertIn("no dead letter " + name, error)
+            self.errors("requeue", name, *self.config(millrace), code=BAD_DATA)
+        self.assertEqual(set(millrace.dead()), {path})
+        self.tool("dead-letter", "rm", "--yes", path, *self.config(millrace))
         self.assertEqual(os.listdir(os.path.dirname(path)), [])
         self.errors("dead-letter", "rm", "--yes", chunk, *self.config(millrace), code=BAD_DATA)
         millrace.start()

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "buffer/dead_letter_files.h"
+#include "buffer/dead_letters.h"
 #include "buffer/log_view.h"
 #include "buffer/side_file.h"
 #include "tests/support/log_harness.h"
@@ -136,6 +138,23 @@ TEST_F(LostSealTest, AllOfAChunk) {
   EXPECT_THAT(costs(), ElementsAre("chunk " + chunk_ + ": all of it"));
   start();
   EXPECT_EQ(harness_.registry.total(Metric::kDamagedChunks), 1U);
+}
+
+// Of a chunk that lost OPEN and SEAL the side file tells the id; what is left is a dead letter.
+TEST_F(LostSealTest, OpenAndSeal) {
+  wipe("first;");
+  wipe("second;", offset_of_seal());
+  EXPECT_THAT(costs(), ElementsAre(HasSubstr("chunk " + chunk_ + ": perhaps records")));
+  start();
+  EXPECT_EQ(harness_.log().queue().counts().dead_letters, 1U);
+  harness_.log().tend();
+  const auto letters = list_dead_letters(files_, kDirectory);
+  ASSERT_EQ(letters->size(), 1U);
+  EXPECT_EQ(letters->front().id.uuid(), chunk_);
+  EXPECT_EQ(letters->front().reason, reason::kUndecodable);
+  EXPECT_EQ(harness_.registry.total(Metric::kDamagedChunks), 1U);
+  const std::string json = path("dead/" + letters->front().id.hex() + ".json");
+  EXPECT_THAT(*io::read_whole(files_, json, kFileBytesMax), HasSubstr("\"more_missing\": true"));
 }
 
 // Its line stays as long as the side file tells of it.

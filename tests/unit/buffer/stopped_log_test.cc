@@ -54,8 +54,9 @@ class StoppedLogTest : public ::testing::Test {
   Result<> give_up(io::FileSystem& files) {
     auto log = StoppedLog::open(io(files), kDirectory);
     if (!log) return tl::unexpected(log.error());
+    LoadedChunk written;
     for (const QueuedChunk& chunk : (*log)->chunks()) {
-      if (chunk.body_bytes == 6) return (*log)->give_up(chunk, "by hand");
+      if (chunk.body_bytes == 6) return (*log)->give_up(chunk, "by hand", written);
     }
     return {};
   }
