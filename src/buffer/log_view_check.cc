@@ -98,10 +98,9 @@ void LogView::add_doubt(Damage& damage) const {
   if (owner != chunks_.end() && owner->second.finished) return;
   // A SEAL lists another copy, or the chunk's own row above tells what is lost.
   if (owner != chunks_.end() && owner->second.found.sealed) return;
-  const bool known = owner != chunks_.end() && owner->second.found.open;
-  damage.costs.push_back(fmt::format("chunk {}: {} records",
-                                     known ? owner->second.found.open->id.uuid() : "unknown",
-                                     damage.frame->records));
+  const std::string name =
+      owner != chunks_.end() ? name_of_chunk(owner->second) : "an unknown chunk";
+  damage.costs.push_back(fmt::format("{}: {} records", name, damage.frame->records));
 }
 
 // A chunk without SEAL does not tell which frames it had, and one of which nothing is left not even

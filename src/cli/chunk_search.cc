@@ -45,6 +45,7 @@ class Search {
   }
 
   tl::expected<FoundPlace, int> result(int code) {
+    if (ids_.empty() && code != app::kExitFine) return tl::unexpected(code);  // it may be there
     if (ids_.empty()) {
       complain("no chunk " + name_ +
                " is there: it was delivered and its segment removed, or it never was in these "
