@@ -100,23 +100,37 @@ std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string&
 
 }  // namespace
 
-Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
-                                                      const std::string& log_directory) {
-  std::vector<DeadLetterFile> letters;
-  const std::string directory = log_directory + "/dead";
-  auto entries = files.list(directory);
-  if (!entries && entries.error().kind == ErrorKind::kNotFound) return letters;
+std::string dead_letter_path(const std::string& log_directory, const ChunkId& id) {
+  return log_directory + "/dead/" + id.hex() + std::string(kChunkSuffix);
+}
+
+Result<std::vector<ChunkId>> list_dead_letter_ids(io::FileSystem& files,
+                                                  const std::string& log_directory) {
+  std::vector<ChunkId> ids;
+  auto entries = files.list(log_directory + "/dead");
+  if (!entries && entries.error().kind == ErrorKind::kNotFound) return ids;
   if (!entries) return tl::unexpected(entries.error());
-  std::optional<ChunkId> last;
   for (const io::DirectoryEntry& entry : *entries) {  // in order: .chunk and .json side by side
     const std::string_view name = entry.name;
     const size_t dot = name.find('.');
     if (entry.directory || dot == std::string_view::npos) continue;
     const std::string_view suffix = name.substr(dot);
     const auto id = id_of(name.substr(0, dot));
-    if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix) || last == id) continue;
-    last = id;
-    if (auto letter = describe(files, directory, *id)) letters.push_back(std::move(*letter));
+    if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix)) continue;
+    if (ids.empty() || ids.back() != *id) ids.push_back(*id);
+  }
+  return ids;
+}
+
+Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
+                                                      const std::string& log_directory) {
+  const auto ids = list_dead_letter_ids(files, log_directory);
+  if (!ids) return tl::unexpected(ids.error());
+  std::vector<DeadLetterFile> letters;
+  for (const ChunkId& id : *ids) {
+    if (auto letter = describe(files, log_directory + "/dead", id)) {
+      letters.push_back(std::move(*letter));
+    }
   }
   return letters;
 }

@@ -38,6 +38,10 @@ struct DeadLetterFile {
   uint32_t file_crc32c = 0;
 };
 
+std::string dead_letter_path(const std::string& log_directory, const ChunkId& id);
+/// In order. No dead/: none.
+Result<std::vector<ChunkId>> list_dead_letter_ids(io::FileSystem& files,
+                                                  const std::string& log_directory);
 /// In order of their ids. No dead/: none.
 Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
                                                       const std::string& log_directory);

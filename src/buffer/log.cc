@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "buffer/left_letters.h"
 
 namespace millrace::buffer {
 namespace {
@@ -87,6 +88,8 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
                                         recovered->durable_end, segments_, spares_, commit_cells_);
   reclaimer_ =
       std::make_unique<Reclaimer>(io_.clock, make_reader(), segments_, queue_, settings_.moves);
+  ChunkReader reader = make_reader();
+  remove_left_letters(io_.files, settings_.directory, recovered->chunks, reader);
   uint64_t bytes = 0;
   for (QueuedChunk& chunk : recovered->chunks) {
     bytes += chunk.body_bytes;

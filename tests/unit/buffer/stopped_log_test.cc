@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "buffer/dead_letter_files.h"
+#include "io/faulty.h"
 #include "io/lossy.h"
 #include "tests/support/filtered_files.h"
 #include "tests/support/log_harness.h"
@@ -116,6 +117,25 @@ TEST_F(StoppedLogTest, AChunkGivenUpAndQueuedAgainIsTheSame) {
   const auto found = deliveries(files);
   EXPECT_EQ(found.size(), 2U);
   EXPECT_EQ(found.find(id)->second, "HEADmoved;");
+}
+
+// A requeue that is cut at any call, then the service, which delivers, then it again as the man
+// page says: what was delivered is not queued once more.
+TEST_F(StoppedLogTest, ACutRequeueIsNotRepeatedAfterTheDelivery) {
+  for (uint64_t nth = 1;; ++nth) {
+    io::LossyFileSystem files;
+    prepare(files);
+    ASSERT_TRUE(give_up(files));
+    io::FaultyFileSystem faulty(files);
+    faulty.set(io::Fault{.call = io::Call::kUnlink, .path_glob = "*/dead/*", .nth = nth});
+    const bool whole = requeue(faulty).has_value();
+    EXPECT_EQ(deliveries(files).size(), 2U);
+    EXPECT_TRUE(deliveries(files).empty());
+    EXPECT_TRUE(list_dead_letters(files, kDirectory)->empty()) << nth;
+    ASSERT_TRUE(requeue(files));
+    EXPECT_TRUE(deliveries(files).empty());
+    if (whole) break;
+  }
 }
 
 TEST_F(StoppedLogTest, AHeldLogIsNotTouched) {
