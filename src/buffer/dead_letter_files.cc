@@ -68,12 +68,16 @@ std::string json_path(const DeadLetterFile& letter) {
   return letter.path.substr(0, letter.path.size() - kChunkSuffix.size()).append(kJsonSuffix);
 }
 
+std::string chunk_path(const std::string& directory, const ChunkId& id) {
+  return directory + "/" + id.hex() + std::string(kChunkSuffix);
+}
+
 // Nothing: both files have vanished.
 std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string& directory,
                                        const ChunkId& id) {
   DeadLetterFile letter;
   letter.id = id;
-  letter.path = directory + "/" + id.hex() + std::string(kChunkSuffix);
+  letter.path = chunk_path(directory, id);
   auto text = io::read_whole(files, json_path(letter), kDescriptionBytesMax);
   letter.has_description = text || text.error().kind != ErrorKind::kNotFound;
   auto file = files.open(letter.path, io::OpenMode::kRead);
@@ -101,7 +105,7 @@ std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string&
 }  // namespace
 
 std::string dead_letter_path(const std::string& log_directory, const ChunkId& id) {
-  return log_directory + "/dead/" + id.hex() + std::string(kChunkSuffix);
+  return chunk_path(log_directory + "/dead", id);
 }
 
 Result<std::vector<ChunkId>> list_dead_letter_ids(io::FileSystem& files,

@@ -16,9 +16,12 @@ void remove_left_letter(io::FileSystem& files, const std::string& log_directory,
   LoadedChunk loaded;
   const auto bytes = io::read_whole(files, letter.path, kDeadLetterBytesMax);
   const auto read = reader.read(chunk, loaded);
-  const bool same = bytes && read && !loaded.damaged && loaded.bytes == *bytes;
-  const auto gone = same ? remove_dead_letter(files, letter)
-                         : fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
+  Result<> gone = fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
+  if (!bytes || !read) {
+    gone = tl::unexpected(bytes ? read.error() : bytes.error());
+  } else if (!loaded.damaged && loaded.bytes == *bytes) {
+    gone = remove_dead_letter(files, letter);
+  }
   log::warn("buffer",
             gone ? "a dead letter was removed: its chunk is queued"
                  : "a dead letter stays though its chunk is queued",
