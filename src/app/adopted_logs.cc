@@ -2,19 +2,23 @@
 #include "app/adopted_logs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 
 #include "app/log_places.h"
 #include "base/log.h"
+#include "buffer/log_directory.h"
 
 namespace millrace::app {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Removal begins with this name, so that half a log is never taken for one.
+// Removal begins with this name, so that half a log is never taken for one, and with this file in
+// it: who else gives a directory such a name has not said that it may go.
 constexpr const char* kRemovedSuffix = ".removed";
+constexpr const char* kRemovedMark = "REMOVED";
 
 // "worker12" -> 12; false if it is anything else.
 bool parse_worker(const std::string& name, uint32_t& worker) {
@@ -26,23 +30,53 @@ bool parse_worker(const std::string& name, uint32_t& worker) {
   return error == std::errc() && at == end;
 }
 
-bool holds_files(const std::string& directory) {
+// What cannot be looked into may hold some.
+bool may_hold_files(const std::string& directory) {
   std::error_code error;
-  return fs::exists(directory, error) && !fs::is_empty(directory, error) && !error;
+  const bool there = fs::exists(directory, error);
+  if (error || !there) return error || fs::is_symlink(directory, error);  // its disk is not there
+  const bool empty = fs::is_empty(directory, error);
+  return error || !empty;
+}
+
+// The mark goes last, or what is left after a kill would be taken for somebody else's.
+Result<> remove_marked(const std::string& directory) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().filename() != kRemovedMark) fs::remove_all(at->path(), error);
+  }
+  if (!error) fs::remove_all(directory, error);
+  return error ? fail(ErrorKind::kIo, directory + ": " + error.message()) : Result<>();
+}
+
+bool is_own_file(const std::string& name) {
+  return name == "LOCK" || name == kRemovedMark || name.starts_with("chunks.pos") ||
+         name.starts_with("seg.") || name.starts_with("spare.");
+}
+
+Error not_listed(Error error) {
+  error.message += "; it may hold buffers of workers that are no more";
+  return error;
 }
 
 }  // namespace
 
 AdoptedLogs::AdoptedLogs(io::Io io, const config::Config& config, metrics::Registry& registry,
                          ingest::Shared& shared)
-    : io_(io), config_(config), registry_(registry), shared_(shared) {
-  const bool unmatched = config.system.unmatched == config::Unmatched::kDead;
-  for (size_t i = 0; i < config.matches.size() + (unmatched ? 1 : 0); ++i) find(i);
+    : io_(io), config_(config), registry_(registry), shared_(shared) {}
+
+Result<> AdoptedLogs::find() {
+  const bool unmatched = config_.system.unmatched == config::Unmatched::kDead;
+  for (size_t i = 0; i < config_.matches.size() + (unmatched ? 1 : 0); ++i) {
+    if (auto found = find(i); !found) return found;
+  }
+  return {};
 }
 
-void AdoptedLogs::find(size_t output) {
+Result<> AdoptedLogs::find(size_t output) {
   const auto entries = io_.files.list(log_root(config_, output));
-  if (!entries) return;
+  if (!entries && entries.error().kind == ErrorKind::kNotFound) return {};
+  if (!entries) return tl::unexpected(not_listed(entries.error()));
   for (const io::DirectoryEntry& entry : *entries) {
     uint32_t worker = 0;
     // An earlier life began to remove it: below the worker's directory, or that one itself.
@@ -51,19 +85,23 @@ void AdoptedLogs::find(size_t output) {
         removed ? entry.name.substr(0, entry.name.rfind(kRemovedSuffix)) : entry.name;
     if (!entry.directory || !parse_worker(name, worker)) continue;
     std::string directory = log_directory(config_, output, worker);
-    std::error_code ignored;
     if (removed || worker >= config_.system.workers) {
-      fs::remove_all(directory + kRemovedSuffix, ignored);
+      const std::string aside = directory + kRemovedSuffix;
+      if (io_.files.exists(aside + "/" + kRemovedMark).value_or(false)) (void)remove_marked(aside);
     }
     if (removed || worker < config_.system.workers) continue;
-    const auto is_log = io_.files.exists(directory + "/chunks.pos");
-    if (!is_log || !*is_log) continue;
+    const auto inside = io_.files.list(directory);
+    const bool none = !inside && (inside.error().kind == ErrorKind::kNotFound ||
+                                  inside.error().errno_value == ENOTDIR);
+    if (!inside && !none) return tl::unexpected(not_listed(inside.error()));
+    if (none || !buffer::holds_log(*inside)) continue;
     logs_.push_back(Adopted{.output = output,
                             .worker = worker,
                             .directory = std::move(directory),
                             .log = nullptr,
                             .pool = nullptr});
   }
+  return {};
 }
 
 std::vector<std::string> AdoptedLogs::directories() const {
@@ -117,7 +155,8 @@ void AdoptedLogs::tend(buffer::Housekeeping& housekeeping) {
       ++i;
       continue;
     }
-    if (holds_files(adopted.directory + "/dead") || holds_files(adopted.directory + "/corrupt")) {
+    if (may_hold_files(adopted.directory + "/dead") ||
+        may_hold_files(adopted.directory + "/corrupt")) {
       adopted.kept = true;
       log::info("app", "all of a buffer is delivered; its dead/ and corrupt/ are left to you",
                 {{"directory", adopted.directory}});
@@ -151,20 +190,28 @@ Result<> AdoptedLogs::remove(const Adopted& adopted) {
   auto entries = io_.files.list(adopted.directory);
   if (!entries) return tl::unexpected(entries.error());
   for (const io::DirectoryEntry& entry : *entries) {
-    if (!entry.directory || entry.name == "dead" || entry.name == "corrupt") continue;
+    const bool own_directory = entry.name == "dead" || entry.name == "corrupt";
+    if (entry.directory ? own_directory : is_own_file(entry.name)) continue;
     return fail(ErrorKind::kInvalid, adopted.directory + "/" + entry.name + ": not of this buffer");
+  }
+  std::error_code error;
+  if (fs::is_symlink(adopted.directory, error)) {
+    return fail(ErrorKind::kInvalid,
+                adopted.directory + ": a symbolic link; remove it, and what it leads to");
   }
   const std::string aside = adopted.directory + kRemovedSuffix;
   const fs::path parent = fs::path(adopted.directory).parent_path();
+  const auto mark = io_.files.open(adopted.directory + "/" + kRemovedMark, io::OpenMode::kCreate);
+  if (!mark && mark.error().kind != ErrorKind::kExists) return tl::unexpected(mark.error());
+  if (auto synced = io_.files.sync_directory(adopted.directory); !synced) return synced;
   if (auto moved = io_.files.rename(adopted.directory, aside); !moved) return moved;
   if (auto synced = io_.files.sync_directory(parent); !synced) return synced;
-  std::error_code error;
-  fs::remove_all(aside, error);
-  if (error) return fail(ErrorKind::kIo, aside + ": " + error.message());
+  if (auto gone = remove_marked(aside); !gone) return gone;
   if (parent == log_root(config_, adopted.output)) return {};
   // Directories of the output and of the worker, if nothing else lies in them.
-  fs::remove(parent, error);
-  fs::remove(parent.parent_path(), error);
+  for (const fs::path& empty : {parent, parent.parent_path()}) {
+    if (!fs::is_symlink(empty, error)) fs::remove(empty, error);
+  }
   return {};
 }
 

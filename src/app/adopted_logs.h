@@ -25,9 +25,10 @@ namespace millrace::app {
 
 class AdoptedLogs {
  public:
-  /// Finds the logs; a directory that cannot be listed is passed over.
   AdoptedLogs(io::Io io, const config::Config& config, metrics::Registry& registry,
               ingest::Shared& shared);
+  /// Finds the logs, once. An error: a directory cannot be listed, so some might be missed.
+  Result<> find();
 
   std::vector<std::string> directories() const;
   /// Locks and recovers them, before anything is delivered.
@@ -59,7 +60,7 @@ class AdoptedLogs {
     bool kept = false;  // done, but people have to look into it
   };
 
-  void find(size_t output);
+  Result<> find(size_t output);
   bool is_done(const Adopted& adopted) const;
   void finish(size_t index, buffer::Housekeeping& housekeeping);
   Result<> remove(const Adopted& adopted);

@@ -22,6 +22,7 @@ namespace millrace::app {
 namespace {
 
 constexpr uint64_t kSignalPollMs = 100;
+constexpr uint64_t kControlRetryMs = 1000;
 
 // What the system answered, as the exit code that a service manager can act on.
 int exit_code_of(const Error& error) {
@@ -87,7 +88,10 @@ int App::start() {
   if (auto made = make_outlets(); !made) return refuse(made.error());
   if (const int code = open_logs(); code >= 0) return code;
   if (auto listening = listen(); !listening) return refuse(listening.error());
-  if (auto opened = open_control_socket(); !opened) return refuse(opened.error());
+  auto controlled = open_control_socket();
+  if (!controlled && controlled.error().kind != ErrorKind::kNoSpace) {
+    return refuse(controlled.error());
+  }
   start_delivery();
   state_ = State::kRunning;
   for (size_t i = 0; i < ports_.size(); ++i) {
@@ -164,6 +168,7 @@ int App::open_logs() {
     workers_.push_back(std::make_unique<Worker>(io_, id, config_, registry_, shared_));
   }
   adopted_ = std::make_unique<AdoptedLogs>(io_, config_, registry_, shared_);
+  if (auto found = adopted_->find(); !found) return refuse(found.error());
   auto opening = std::async(std::launch::async, [this]() -> Result<> {
     choose_key_seed();
     for (const auto& worker : workers_) {
@@ -194,7 +199,13 @@ void App::choose_key_seed() {
       directories.push_back(std::move(directory));
     }
   }
-  shared_.key_seed = buffer::find_key_seed(files_, directories).value_or(io_.random.next());
+  const auto found = buffer::find_key_seed(files_, directories);
+  shared_.key_seed = found.seed.value_or(std::max<uint64_t>(1, io_.random.next()));
+  if (found.seed || found.unreadable == 0) return;
+  log::warn("app",
+            "no segment header can be read: messages that were stored before may be stored twice "
+            "if they are sent again",
+            {{"headers", found.unreadable}});
 }
 
 void App::tell_left_logs() {
@@ -233,6 +244,17 @@ Result<> App::open_control_socket() {
   return {};
 }
 
+// A disk without room for the socket stops nothing but what is asked of it.
+void App::tend_control_socket() {
+  const uint64_t now = clock_.running_ms();
+  if (control_ != nullptr || now < control_retry_ms_) return;
+  control_retry_ms_ = now + kControlRetryMs;
+  if (auto opened = open_control_socket(); !opened) {
+    log::warn("app", "there is no control socket; tried again",
+              {{"error", opened.error().message}});
+  }
+}
+
 void App::start_delivery() {
   for (const auto& worker : workers_) {
     for (const auto& log : worker->logs()) {
@@ -255,6 +277,7 @@ int App::serve() {
   while (true) {
     const std::optional<Order> order = signals_.wait(kSignalPollMs);
     adopted_->tend(housekeeping_);
+    tend_control_socket();
     if (order == Order::kStop) {
       log::info("app", "stopping");
       return kExitFine;

@@ -51,6 +51,7 @@ class App {
   void tell_left_logs();
   Result<> listen();
   Result<> open_control_socket();
+  void tend_control_socket();
   void start_delivery();
   int serve();
   void stop(uint64_t timeout_ms);
@@ -81,7 +82,8 @@ class App {
   std::unique_ptr<AdoptedLogs> adopted_;
   buffer::Housekeeping housekeeping_;
   std::vector<std::unique_ptr<flush::FlushPool>> pools_;
-  std::unique_ptr<admin::ControlSocket> control_;
+  std::unique_ptr<admin::ControlSocket> control_;  // null: the disk had no room for it
+  uint64_t control_retry_ms_ = 0;
 };
 
 }  // namespace millrace::app

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "buffer/log_directory.h"
+
 namespace millrace::app {
 namespace {
 
@@ -39,9 +41,9 @@ std::vector<std::string> left_logs(io::FileSystem& files, const config::Config& 
   places.erase(std::unique(places.begin(), places.end()), places.end());
   std::vector<std::string> left;
   for (std::string& place : places) {
-    const auto is_log = files.exists(place + "/chunks.pos");
+    const auto inside = files.list(place);
     const bool is_open = std::find(opened.begin(), opened.end(), place) != opened.end();
-    if (is_log && *is_log && !is_open) left.push_back(std::move(place));
+    if (inside && buffer::holds_log(*inside) && !is_open) left.push_back(std::move(place));
   }
   return left;
 }

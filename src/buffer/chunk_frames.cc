@@ -56,8 +56,21 @@ struct Reader {
 
 }  // namespace
 
+// Of the fields of fixed size, and the lengths before head, key and metadata.
+constexpr uint64_t kOpenFixedBytes = 16 + 8 + 4 + 4 + 2 + 2;
+
+bool fits(const OpenPayload& open) {
+  uint64_t bytes = kOpenFixedBytes + open.head.size() + open.partition_key.size();
+  for (const auto& [key, value] : open.metadata) {
+    if (key.size() > UINT16_MAX) return false;
+    bytes += 6 + key.size() + value.size();
+  }
+  return open.partition_key.size() <= kPartitionKeyBytesMax && open.metadata.size() <= UINT16_MAX &&
+         bytes <= kOpenPayloadBytesMax;
+}
+
 std::string encode(const OpenPayload& open) {
-  CHECK(open.partition_key.size() <= kPartitionKeyBytesMax && open.metadata.size() <= UINT16_MAX);
+  CHECK(fits(open));
   std::string out(open.id.view());
   append<uint64_t>(out, open.created_us);
   out.push_back(static_cast<char>(open.payload_format));
@@ -71,7 +84,6 @@ std::string encode(const OpenPayload& open) {
     append_text<uint16_t>(out, key);
     append_text<uint32_t>(out, value);
   }
-  CHECK(out.size() <= kOpenPayloadBytesMax);
   return out;
 }
 

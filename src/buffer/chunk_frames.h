@@ -37,7 +37,9 @@ constexpr uint8_t kFormatKplIndex1 = 2;
 constexpr uint8_t kFormatMsgpackEntries = 4;
 constexpr uint8_t kFormatOpaque = 5;
 
-/// At most kOpenPayloadBytesMax bytes (CHECKed; callers bound what goes in).
+/// True if it has room in an OPEN frame.
+bool fits(const OpenPayload& open);
+/// Of one that fits (CHECKed; callers bound what goes in).
 std::string encode(const OpenPayload& open);
 /// False if a length passes the end or a field has no meaning.
 bool decode(std::string_view bytes, OpenPayload& open);

@@ -50,6 +50,8 @@ bool take_description(const Json& json, DeadLetterFile& letter) {
       static_cast<uint8_t>(std::min<uint64_t>(UINT8_MAX, number_of(json, "payload_format")));
   letter.records = number_of(json, "records");
   letter.missing_records = number_of(json, "missing_records");
+  const auto more = json.find("more_missing");
+  letter.more_missing = more != json.end() && more->is_boolean() && more->get<bool>();
   letter.body_bytes = number_of(json, "body_bytes");
   letter.created_us = number_of(json, "created_us");
   letter.sealed_us = number_of(json, "sealed_us");
@@ -89,6 +91,7 @@ std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string&
     letter.fault = "its .json is missing: it is being written, or half removed";
   } else if (!text && text.error().kind != ErrorKind::kInvalid) {
     letter.fault = "its .json cannot be read: " + text.error().message;
+    letter.unreadable = true;
   } else if (!text || !take_description(Json::parse(*text, nullptr, false), letter)) {
     letter.fault = "its .json is damaged";
   } else if (!has_chunk) {
@@ -166,6 +169,31 @@ Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile
     return fail(ErrorKind::kCorrupt, letter.path + ": its bytes are not those its .json tells of");
   }
   return bytes;
+}
+
+Result<LetterIs> compare_dead_letter(io::FileSystem& files, const std::string& path,
+                                     std::string_view bytes, uint64_t records) {
+  const auto there = io::read_whole(files, path, kDeadLetterBytesMax);
+  if (!there && there.error().kind == ErrorKind::kNotFound) return LetterIs::kAbsent;
+  if (!there) return tl::unexpected(there.error());
+  if (*there == bytes) return LetterIs::kSame;
+  const auto letter = find_dead_letter(files, path);
+  if (!letter) return tl::unexpected(letter.error());
+  if (letter->unreadable) return fail(ErrorKind::kIo, path + ": " + letter->fault);
+  const bool whole = letter->fault.empty() && crc32c(*there) == letter->file_crc32c &&
+                     letter->missing_records == 0 && !letter->more_missing;
+  return whole && letter->records > records ? LetterIs::kWhole : LetterIs::kOther;
+}
+
+Result<> sync_dead_letter(io::FileSystem& files, const std::string& path) {
+  DeadLetterFile letter;
+  letter.path = path;
+  for (const std::string& name : {path, json_path(letter)}) {
+    const auto file = files.open(name, io::OpenMode::kRead);
+    if (!file) return tl::unexpected(file.error());
+    if (auto synced = (*file)->fsync(); !synced) return synced;
+  }
+  return files.sync_directory(path.substr(0, path.find_last_of('/')));
 }
 
 Result<> remove_dead_letter(io::FileSystem& files, const DeadLetterFile& letter) {

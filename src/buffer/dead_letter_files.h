@@ -3,11 +3,13 @@
 
 // The dead letters that lie in a log's dead/: what their .json tells, and the checked bytes of
 // their .chunk. Reads only; a file that vanishes meanwhile is passed over, and one without its
-// .json is unfinished or half removed. remove_dead_letter() is for who holds the log's LOCK. Any
-// thread. Invariant: bytes are given out only if their length and CRC are those of the .json.
+// .json is unfinished or half removed. sync_dead_letter() and remove_dead_letter() are for who
+// holds the log's LOCK. Any thread. Invariant: bytes are given out only if their length and CRC are
+// those of the .json.
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "buffer/chunk_frames.h"
@@ -22,6 +24,7 @@ struct DeadLetterFile {
   std::string path;               // of the .chunk
   bool has_description = false;   // a .json is there
   std::string fault;              // why it cannot be used; empty: it can
+  bool unreadable = false;        // the disk does not give its .json
   uint64_t chunk_file_bytes = 0;  // on disk
   std::string reason;             // as in dead_letter_reason()
   std::string last_error;
@@ -30,6 +33,7 @@ struct DeadLetterFile {
   uint8_t payload_format = kFormatOpaque;
   uint64_t records = 0;
   uint64_t missing_records = 0;
+  bool more_missing = false;
   uint64_t body_bytes = 0;  // when it was sealed
   uint64_t created_us = 0;
   uint64_t sealed_us = 0;
@@ -49,6 +53,19 @@ Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
 Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string& path);
 /// The bytes of the delivery. kCorrupt: they are not what the .json tells.
 Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile& letter);
+/// A letter, and what the log gives back of the same chunk: `bytes` with `records`.
+enum class LetterIs {
+  kAbsent,
+  kSame,
+  kWhole,  // all of the chunk, and the log has less
+  kOther,  // neither is known to hold all of the other
+};
+/// The .chunk at `path`. An error: the disk does not answer, so nobody knows.
+Result<LetterIs> compare_dead_letter(io::FileSystem& files, const std::string& path,
+                                     std::string_view bytes, uint64_t records);
+/// Makes both files at `path`, and their names, durable: who wrote them may have been killed
+/// before.
+Result<> sync_dead_letter(io::FileSystem& files, const std::string& path);
 /// The .json first: what is left of a removal that is cut is a .chunk without a reason.
 Result<> remove_dead_letter(io::FileSystem& files, const DeadLetterFile& letter);
 

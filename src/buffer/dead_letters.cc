@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/log.h"
 #include "base/utf8.h"
+#include "buffer/dead_letter_files.h"
 
 namespace millrace::buffer {
 namespace {
@@ -37,6 +39,18 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
   return json.dump(2) + "\n";
 }
 
+// What a letter had that is written anew with other bytes.
+Result<> set_aside(io::FileSystem& files, const std::string& directory, const std::string& name) {
+  for (const char* suffix : {".chunk", ".json"}) {
+    const std::string path = directory + "/" + name + suffix;
+    auto moved = files.rename(path, path + ".before");
+    if (!moved && moved.error().kind != ErrorKind::kNotFound) return moved;
+  }
+  log::warn("buffer", "a dead letter of other bytes was there; it is kept as .before",
+            {{"directory", directory}, {"chunk", name}});
+  return {};
+}
+
 }  // namespace
 
 const char* dead_letter_reason(const QueuedChunk& chunk) {
@@ -65,12 +79,24 @@ const char* dead_letter_reason(const QueuedChunk& chunk) {
   return "unknown";
 }
 
-Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
-                           const QueuedChunk& chunk, const LoadedChunk& loaded) {
+Result<bool> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
+                               const QueuedChunk& chunk, const LoadedChunk& loaded) {
   const std::string directory = log_directory + "/dead";
-  if (auto made = files.make_directories(directory); !made) return made;
+  if (auto made = files.make_directories(directory); !made) return tl::unexpected(made.error());
+  const std::string there = dead_letter_path(log_directory, chunk.id);
+  const auto is = compare_dead_letter(files, there, loaded.bytes, loaded.records);
+  if (!is) return tl::unexpected(is.error());
+  Result<> done;
+  if (*is == LetterIs::kWhole) {
+    done = sync_dead_letter(files, there);
+    return done ? Result<bool>(false) : tl::unexpected(done.error());
+  }
+  if (*is == LetterIs::kOther) done = set_aside(files, directory, chunk.id.hex());
   const std::string name = chunk.id.hex();
-  return write_given_up(files, {directory, name + ".chunk", name + ".json"}, chunk, loaded, "");
+  if (done) {
+    done = write_given_up(files, {directory, name + ".chunk", name + ".json"}, chunk, loaded, "");
+  }
+  return done ? Result<bool>(true) : tl::unexpected(done.error());
 }
 
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,

@@ -32,8 +32,10 @@ inline constexpr std::array kDeadLetterReasons = {
 /// The word for `reason` in the .json, in logs and in metrics.
 const char* dead_letter_reason(const QueuedChunk& chunk);
 
-Result<> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
-                           const QueuedChunk& chunk, const LoadedChunk& loaded);
+/// False: the letter that lies there is whole, and the log has less; it stays. One of other bytes
+/// is renamed, never written over.
+Result<bool> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
+                               const QueuedChunk& chunk, const LoadedChunk& loaded);
 
 /// Names of the two files of a chunk that was given up, in a directory that is there.
 struct GivenUpFiles {

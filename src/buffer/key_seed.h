@@ -14,10 +14,13 @@
 
 namespace millrace::buffer {
 
-/// The seed in the valid segment header that was made last, of all these log directories. One that
-/// is missing or cannot be read counts as empty: opening it tells what is wrong. Nothing: all are
-/// new.
-std::optional<uint64_t> find_key_seed(io::FileSystem& files,
-                                      const std::vector<std::string>& directories);
+struct FoundKeySeed {
+  std::optional<uint64_t> seed;  // in the valid segment header that has one and was made last
+  size_t unreadable = 0;         // headers
+};
+
+/// Looks through all these log directories. One that is missing or cannot be read counts as empty:
+/// opening it tells what is wrong.
+FoundKeySeed find_key_seed(io::FileSystem& files, const std::vector<std::string>& directories);
 
 }  // namespace millrace::buffer

@@ -73,6 +73,8 @@ struct LogCrc {
 /// Extends a CRC over the header-CRC fields of frames by one more frame.
 uint32_t chain_crc(uint32_t crc, uint32_t frame_header_crc);
 
+constexpr uint64_t kNoKeySeed = 0;  // of headers made by who could not know it: tools
+
 struct SegmentHeader {
   std::string uuid;  // 16 bytes
   uint64_t base_lsn = 0;
@@ -80,7 +82,7 @@ struct SegmentHeader {
   uint32_t worker_id = 0;
   uint64_t capacity = 0;
   uint64_t created_us = 0;
-  uint64_t key_seed = 0;
+  uint64_t key_seed = kNoKeySeed;
   std::string output_id;  // at most 256 bytes
 };
 

@@ -2,46 +2,78 @@
 #include "buffer/left_letters.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/log.h"
 
 namespace millrace::buffer {
 namespace {
 
-void remove_left_letter(io::FileSystem& files, const std::string& log_directory,
-                        const QueuedChunk& chunk, ChunkReader& reader) {
-  DeadLetterFile letter;
-  letter.id = chunk.id;
-  letter.path = dead_letter_path(log_directory, chunk.id);
-  LoadedChunk loaded;
-  const auto bytes = io::read_whole(files, letter.path, kDeadLetterBytesMax);
-  const auto read = reader.read(chunk, loaded);
-  Result<> gone = fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
-  if (!bytes || !read) {
-    gone = tl::unexpected(bytes ? read.error() : bytes.error());
-  } else if (!loaded.damaged && loaded.bytes == *bytes) {
-    gone = remove_dead_letter(files, letter);
-  }
-  log::warn("buffer",
-            gone ? "a dead letter was removed: its chunk is queued"
-                 : "a dead letter stays though its chunk is queued",
-            {{"path", letter.path}, {"error", gone ? "" : gone.error().message}});
-}
-
-// As names of files are in order.
 bool before(const ChunkId& a, const ChunkId& b) { return a.view() < b.view(); }
 
 }  // namespace
 
-void remove_left_letters(io::FileSystem& files, const std::string& log_directory,
-                         const std::vector<QueuedChunk>& chunks, ChunkReader& reader) {
-  const auto ids = list_dead_letter_ids(files, log_directory);
-  if (!ids || ids->empty()) return;
-  for (const QueuedChunk& chunk : chunks) {
-    if (chunk.kind != ChunkKind::kDeliver) continue;  // its letter is written again
-    if (!std::binary_search(ids->begin(), ids->end(), chunk.id, before)) continue;
-    remove_left_letter(files, log_directory, chunk, reader);
+LeftLetters::LeftLetters(io::FileSystem& files, std::string log_directory,
+                         std::vector<ChunkId> chunks)
+    : files_(files), directory_(std::move(log_directory)) {
+  if (chunks.empty()) return;
+  std::sort(chunks.begin(), chunks.end(), before);
+  if (const auto ids = list_dead_letter_ids(files, directory_); !ids) {
+    log::warn("buffer", "dead/ cannot be listed; what is sent meanwhile may lie in it, too",
+              {{"directory", directory_}, {"error", ids.error().message}});
+    unsettled_ = std::move(chunks);
+  } else {
+    std::set_intersection(chunks.begin(), chunks.end(), ids->begin(), ids->end(),
+                          std::back_inserter(unsettled_), before);
   }
+  any_ = !unsettled_.empty();
+}
+
+Result<bool> LeftLetters::settle(const QueuedChunk& chunk, const LoadedChunk& loaded) {
+  if (!any_ || !may_have(chunk.id)) return true;
+  DeadLetterFile letter;
+  letter.id = chunk.id;
+  letter.path = dead_letter_path(directory_, chunk.id);
+  const auto is = compare_dead_letter(files_, letter.path, loaded.bytes, loaded.records);
+  Result<> settled = fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
+  if (!is && loaded.damaged) return tl::unexpected(is.error());
+  if (!is) {
+    settled = tl::unexpected(is.error());
+  } else if (*is == LetterIs::kWhole) {
+    return keep(letter, loaded);
+  } else if (*is != LetterIs::kOther) {  // the .json of one without its .chunk goes, too
+    settled = remove_dead_letter(files_, letter);
+  }
+  if (settled || is.value_or(LetterIs::kSame) == LetterIs::kOther) forget(chunk.id);
+  if (settled && *is == LetterIs::kAbsent) return true;
+  if (settled) {
+    log::warn("buffer", "a dead letter was removed: its chunk is queued", {{"path", letter.path}});
+  } else {
+    log::warn("buffer", "a dead letter stays though its chunk is queued",
+              {{"path", letter.path}, {"error", settled.error().message}});
+  }
+  return true;
+}
+
+Result<bool> LeftLetters::keep(const DeadLetterFile& letter, const LoadedChunk& loaded) {
+  if (auto synced = sync_dead_letter(files_, letter.path); !synced) {
+    return tl::unexpected(synced.error());
+  }
+  log::error("buffer", "a chunk is not sent: all of it lies in dead/, to be requeued",
+             {{"path", letter.path}, {"records_left_in_the_log", loaded.records}});
+  return false;
+}
+
+bool LeftLetters::may_have(const ChunkId& id) {
+  const std::lock_guard lock(mutex_);
+  return std::binary_search(unsettled_.begin(), unsettled_.end(), id, before);
+}
+
+void LeftLetters::forget(const ChunkId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::lower_bound(unsettled_.begin(), unsettled_.end(), id, before);
+  if (found != unsettled_.end() && *found == id) unsettled_.erase(found);
+  any_ = !unsettled_.empty();
 }
 
 }  // namespace millrace::buffer

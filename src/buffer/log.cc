@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "buffer/left_letters.h"
 
 namespace millrace::buffer {
 namespace {
@@ -29,6 +28,18 @@ std::string lock_text(io::Clock& clock) {
   return "pid " + std::to_string(::getpid()) + "\nstarted " +
          std::to_string(clock.wall_us() / 1'000'000) + "\nhost " + host + "\nversion " +
          MILLRACE_VERSION + "\n";
+}
+
+std::vector<ChunkId> ids_to_deliver(const Recovered& recovered) {
+  std::vector<ChunkId> ids;
+  const auto add = [&ids](const std::vector<QueuedChunk>& chunks) {
+    for (const QueuedChunk& chunk : chunks) {
+      if (chunk.kind == ChunkKind::kDeliver) ids.push_back(chunk.id);
+    }
+  };
+  add(recovered.chunks);
+  if (recovered.unwritten != nullptr) add(recovered.unwritten->sealed);
+  return ids;
 }
 
 }  // namespace
@@ -88,8 +99,8 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
                                         recovered->durable_end, segments_, spares_, commit_cells_);
   reclaimer_ =
       std::make_unique<Reclaimer>(io_.clock, make_reader(), segments_, queue_, settings_.moves);
-  ChunkReader reader = make_reader();
-  remove_left_letters(io_.files, settings_.directory, recovered->chunks, reader);
+  left_letters_ =
+      std::make_unique<LeftLetters>(io_.files, settings_.directory, ids_to_deliver(*recovered));
   uint64_t bytes = 0;
   for (QueuedChunk& chunk : recovered->chunks) {
     bytes += chunk.body_bytes;

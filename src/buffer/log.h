@@ -19,6 +19,7 @@
 #include "buffer/commit_pace.h"
 #include "buffer/commit_thread.h"
 #include "buffer/key_table.h"
+#include "buffer/left_letters.h"
 #include "buffer/position_file.h"
 #include "buffer/reclaimer.h"
 #include "buffer/recovery.h"
@@ -106,6 +107,7 @@ class Log : public CommitTarget {
   ChunkQueue& queue() { return queue_; }
   const SegmentSet& segments() const { return segments_; }
   ChunkReader make_reader(ChunkReader::TailOf tail_of = md5) const;
+  LeftLetters& left_letters() { return *left_letters_; }
   /// What of a chunk did not hold though it was read twice: its segments are kept in corrupt/ when
   /// they are done.
   void note_damage(const LoadedChunk& loaded);
@@ -182,6 +184,7 @@ class Log : public CommitTarget {
   std::unique_ptr<Appender> appender_;
   std::unique_ptr<ChunkReader> dead_reader_;
   std::unique_ptr<Reclaimer> reclaimer_;
+  std::unique_ptr<LeftLetters> left_letters_;
   MoveSlot moves_;
 
   // Loop thread.

@@ -169,7 +169,7 @@ void keep_own(std::vector<FoundSegment> segments, LogFiles& found) {
       continue;
     }
     if (segment.state == HeaderState::kValid) {
-      found.key_seed = segment.header.key_seed;
+      if (segment.header.key_seed != kNoKeySeed) found.key_seed = segment.header.key_seed;
       found.worker_id = segment.header.worker_id;
       found.output_id = segment.header.output_id;
       found.capacities[segment.segment.name] = segment.header.capacity;

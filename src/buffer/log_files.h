@@ -38,7 +38,7 @@ struct PositionFacts {
 
 struct LogFiles {
   std::string uuid;                            // 16 bytes; empty: the log is new
-  uint64_t key_seed = 0;                       // of the newest segment
+  uint64_t key_seed = kNoKeySeed;              // of the newest header that tells it
   uint32_t worker_id = 0;                      // likewise
   std::string output_id;                       // likewise
   std::vector<Segment> segments;               // in order; end_lsn is the limit of what may be read

@@ -228,8 +228,8 @@ bool Log::bury(QueuedChunk chunk) {
     return false;
   }
   housekeeping_cells_.add(dead_letter_metric(chunk));
-  count_damage(housekeeping_cells_, loaded_);
-  if (loaded_.damaged) {
+  if (*written) count_damage(housekeeping_cells_, loaded_);
+  if (*written && loaded_.damaged) {
     log::error("buffer",
                "a damaged chunk was put into dead/ without the records that the disk lost",
                {{"output", settings_.output_id},
@@ -242,7 +242,7 @@ bool Log::bury(QueuedChunk chunk) {
             {{"output", settings_.output_id},
              {"chunk", chunk.id.uuid()},
              {"reason", dead_letter_reason(chunk)},
-             {"records", loaded_.records},
+             {"records", *written ? loaded_.records : loaded_.seal.records},
              {"directory", settings_.directory + "/dead"}});
   finish(chunk, Finish::kDeadLetter);
   return true;

@@ -58,6 +58,7 @@ Result<Recovered> Recovery::run() {
   drop_finished();
   Recovered out;
   if (auto published = publish(out); !published) return tl::unexpected(published.error());
+  tell_foreign_keys();
   collect_chunks(out);
   if (auto begun = begin_position(out); !begun) return tl::unexpected(begun.error());
   out.side_files = std::move(side_files_);
@@ -137,10 +138,28 @@ void Recovery::keep_key(const GroupHeader& header) {
   if (const std::optional<RequestKey> key = key_of(header)) keep_key(*key);
 }
 
-// Keys of another seed name nothing that could come again.
+// Keys of another seed name nothing that could come again. If no header of this log tells the seed,
+// it is most likely that of all logs of the node.
 void Recovery::keep_key(const RequestKey& key) {
-  if (settings_.keys == nullptr || files_.key_seed != settings_.key_seed) return;
+  if (settings_.keys == nullptr || !settings_.keys->on()) return;
+  if (has_other_seed()) {
+    ++foreign_keys_;
+    return;
+  }
   settings_.keys->found(key, settings_.key_bit, io_.clock.running_ms());
+}
+
+bool Recovery::has_other_seed() const {
+  return files_.key_seed != kNoKeySeed && files_.key_seed != settings_.key_seed;
+}
+
+void Recovery::tell_foreign_keys() {
+  if (foreign_keys_ == 0) return;
+  cells_.add(Metric::kKeysLost, foreign_keys_);
+  log::warn("buffer",
+            "the request keys of a buffer are of another node, or of one that has lost its own; "
+            "messages that it knew may be stored twice if they are sent again",
+            {{"directory", settings_.directory}, {"keys", foreign_keys_}});
 }
 
 // Corruption: what is intact in it is kept, the rest is counted.

@@ -73,6 +73,8 @@ class Recovery {
   std::optional<RequestKey> key_of(const GroupHeader& header) const;
   void keep_key(const GroupHeader& header);
   void keep_key(const RequestKey& key);
+  bool has_other_seed() const;
+  void tell_foreign_keys();
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
   Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
                       uint64_t base_lsn);
@@ -109,6 +111,7 @@ class Recovery {
   uint32_t epoch_ = 1;
   uint64_t proof_ = 0;  // D
   ChunkTable table_;
+  uint64_t foreign_keys_ = 0;
   uint64_t held_ = 0;      // groups, and frames of corrupt ranges, that held
   uint64_t read_end_ = 0;  // where the last good group ends
   std::vector<SideFileSet::Known> side_files_;

@@ -95,10 +95,13 @@ Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
 // They count when the tail is durable; who sends such a message again meanwhile waits for that.
 void Recovery::claim_tail_keys(Batch& batch) {
   if (settings_.keys == nullptr || !settings_.keys->on()) return;
-  if (files_.key_seed != settings_.key_seed) return;
   for (const GroupHeader& header : tail_) {
     const std::optional<RequestKey> key = key_of(header);
     if (!key) continue;
+    if (has_other_seed()) {
+      ++foreign_keys_;
+      continue;
+    }
     settings_.keys->claim(*key, settings_.key_bit, io_.clock.running_ms(), [](bool) {});
     batch.keys.push_back(*key);
   }

@@ -35,7 +35,8 @@ Result<std::unique_ptr<StoppedLog>> StoppedLog::open(io::Io io, const std::strin
   return log;
 }
 
-// The seed stays that of the log's newest segment, or the service would not know the keys in it.
+// The seed stays that of the log's newest segment, or the service would not know the keys in it. If
+// no header tells it, this one does not either.
 Result<> StoppedLog::recover() {
   auto found = look(io_.files, directory_);
   if (!found) return tl::unexpected(found.error());
@@ -49,7 +50,7 @@ Result<> StoppedLog::recover() {
   settings.directory = directory_;
   settings.output_id = found->output_id;
   settings.worker_id = found->worker_id;
-  settings.key_seed = find_key_seed(io_.files, {directory_}).value_or(io_.random.next());
+  settings.key_seed = find_key_seed(io_.files, {directory_}).seed.value_or(kNoKeySeed);
   settings.segment_bytes = 0;  // nothing is appended to it
   Recovery recovery(io_, std::move(settings), segments_, pool_, cells_, interrupted_);
   auto recovered = recovery.run();
@@ -147,15 +148,25 @@ Result<> StoppedLog::read(const QueuedChunk& chunk, LoadedChunk& out) {
 
 Result<> StoppedLog::give_up(QueuedChunk chunk, const std::string& why, LoadedChunk& out) {
   if (auto loaded = read(chunk, out); !loaded) return loaded;
-  chunk.give_up = GiveUp::kByHand;
-  chunk.last_error = why;
-  if (auto written = write_dead_letter(io_.files, directory_, chunk, out); !written) {
-    return written;
+  if (chunk.kind == ChunkKind::kDeliver) {  // else it has its reason
+    chunk.give_up = GiveUp::kByHand;
+    chunk.last_error = why;
   }
+  const auto written = write_dead_letter(io_.files, directory_, chunk, out);
+  if (!written) return tl::unexpected(written.error());
+  if (!*written) {  // the letter that was there has all of it
+    out.records = out.seal.records;
+    out.missing_records = 0;
+  }
+  return finish_dead(chunk);
+}
+
+Result<> StoppedLog::finish_dead(const QueuedChunk& chunk) {
   auto line = recovered_.position->finish(Finish::kDeadLetter, chunk, io_.clock.wall_us() / 1000);
   if (line) line = recovered_.position->sync();
   if (!line) return line;
-  std::erase_if(recovered_.chunks, [&](const QueuedChunk& one) { return one.seq == chunk.seq; });
+  const uint64_t seq = chunk.seq;  // of one that goes with the others
+  std::erase_if(recovered_.chunks, [seq](const QueuedChunk& one) { return one.seq == seq; });
   return {};
 }
 

@@ -41,9 +41,12 @@ class StoppedLog {
   /// is as it was, or holds what was laid out.
   Result<> commit();
 
-  /// Writes an unfinished chunk to dead/ and finishes it (line D), durably. `out`: what was
-  /// written.
+  /// Writes an unfinished chunk to dead/ and finishes it (line D), durably. `why`: of one that was
+  /// to be delivered; others have a reason. `out`: what was written,
+  /// or what lay there.
   Result<> give_up(QueuedChunk chunk, const std::string& why, LoadedChunk& out);
+  /// The last part of it alone, for a chunk whose files are durable.
+  Result<> finish_dead(const QueuedChunk& chunk);
   /// The bytes of its delivery.
   Result<> read(const QueuedChunk& chunk, LoadedChunk& out);
 

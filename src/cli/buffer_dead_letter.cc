@@ -90,7 +90,7 @@ int dead_letter_rm(const Arguments& arguments, Output& out) {
   if (!arguments.buffer.yes) {
     uint64_t letters = 0;
     uint64_t records = 0;
-    for (const ChosenLetters& one : *chosen) {
+    for (const ChosenLetters& one : chosen->logs) {
       letters += one.letters.size();
       for (const buffer::DeadLetterFile& letter : one.letters) records += letter.records;
     }
@@ -100,8 +100,8 @@ int dead_letter_rm(const Arguments& arguments, Output& out) {
                     letters, records));
     return out.finish(app::kExitUsage);
   }
-  int code = app::kExitFine;
-  for (const ChosenLetters& letters : *chosen) {
+  int code = chosen->code;
+  for (const ChosenLetters& letters : chosen->logs) {
     code = worse(code, remove_letters(files, letters, out));
   }
   return out.finish(code);

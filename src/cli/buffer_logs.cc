@@ -6,7 +6,7 @@
 
 #include "app/exit_code.h"
 #include "base/utf8.h"
-#include "buffer/segment_file.h"
+#include "buffer/log_directory.h"
 #include "config/load.h"
 #include "format/rfc3339.h"
 
@@ -61,7 +61,10 @@ class Finder {
       if (!entry.directory) continue;
       const std::string below = joined(top, entry.name);
       if (auto found = look_into(below, entry.name == kBuffer, owner); !found) return found;
-      if (auto found = look_into(joined(below, kBuffer), true, {}); !found) return found;
+      const auto inside = look_into(joined(below, kBuffer), true, {});
+      const bool foreign = !inside && inside.error().kind == ErrorKind::kPermission &&
+                           !entry.name.starts_with(kWorker);  // such as lost+found
+      if (!inside && !foreign) return inside;
       if (!entry.name.starts_with(kWorker)) continue;
       if (auto found = find_in_worker(below, owner); !found) return found;
     }
@@ -102,15 +105,8 @@ class Finder {
 
   void take_if_log(const std::string& directory, const std::vector<io::DirectoryEntry>& entries,
                    const std::string& owner) {
-    const bool is_log =
-        std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
-          uint32_t epoch = 0;
-          uint64_t base = 0;
-          return entry.directory ? entry.name == "dead"
-                                 : entry.name == "chunks.pos" ||
-                                       buffer::parse_segment_name(entry.name, epoch, base);
-        });
-    if (is_log) places_.try_emplace(directory, place_of(directory, owner));
+    if (!buffer::holds_log_or_letters(entries)) return;
+    places_.try_emplace(directory, place_of(directory, owner));
   }
 
   io::FileSystem& files_;

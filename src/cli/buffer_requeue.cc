@@ -70,11 +70,12 @@ class Requeue {
 
   bool add(const std::vector<const buffer::DeadLetterFile*>& letters) {
     for (const buffer::DeadLetterFile* letter : letters) {
+      if (!finish_dead(*letter)) continue;
       if (queued(*log_, letter->id) == nullptr) {
         if (log_->was_delivered(letter->id) && !force_) {
           complain("chunk " + letter->id.uuid() +
-                   ": it was delivered after it had been put into dead/; remove it with millrace "
-                   "buffer dead-letter rm, or --force sends it once more");
+                   ": it was delivered after it had been put into dead/; --force sends it once "
+                   "more, millrace buffer dead-letter rm removes it");
           note(app::kExitBadData);
           continue;
         }
@@ -91,11 +92,23 @@ class Requeue {
     return commit();
   }
 
-  // A .chunk without its .json: of a run that was killed, if the log has it or has delivered it.
+  // A letter whose chunk was to become one and has no line yet: it gets that, or the next start
+  // would write the letter again. False: it cannot, which was told.
+  bool finish_dead(const buffer::DeadLetterFile& letter) {
+    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+    if (chunk == nullptr || chunk->kind == buffer::ChunkKind::kDeliver) return true;
+    if (!is_same(letter, chunk)) return false;
+    auto done = buffer::sync_dead_letter(io_.files, letter.path);
+    if (done) done = log_->finish_dead(*chunk);
+    if (!done) note(complain_of_error(chosen_.place.directory, done.error()));
+    return done.has_value();
+  }
+
+  // A .chunk without its .json: of a run that was killed, if the log has the same.
   void finish_removal(const buffer::DeadLetterFile& letter) {
     const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
-    bool known = chunk == nullptr && log_->was_delivered(letter.id);
-    if (chunk != nullptr) {
+    bool known = chunk != nullptr && chunk->kind == buffer::ChunkKind::kDeliver;
+    if (known) {
       auto bytes = io::read_whole(io_.files, letter.path, buffer::kDeadLetterBytesMax);
       const auto read = log_->read(*chunk, loaded_);
       known = bytes && read && !loaded_.damaged && loaded_.bytes == *bytes;
@@ -109,20 +122,23 @@ class Requeue {
                            letter.id.uuid()));
   }
 
-  // The chunk is in the log, from this run or one that was killed before it came this far.
-  void finish(const buffer::DeadLetterFile& letter) {
-    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+  // True if the log's chunk, null or not, has the bytes of its letter; else it was told.
+  bool is_same(const buffer::DeadLetterFile& letter, const buffer::QueuedChunk* chunk) {
     auto bytes = buffer::read_dead_letter(io_.files, letter);
     auto read = bytes && chunk != nullptr ? log_->read(*chunk, loaded_) : Result<>();
     if (!bytes || !read) {
       note(complain_of_error(letter.path, bytes ? read.error() : bytes.error()));
-      return;
+      return false;
     }
-    if (chunk == nullptr || loaded_.damaged || loaded_.bytes != *bytes) {
-      complain_of(letter.path, "the chunk of this id in the log has other bytes; both are kept");
-      note(app::kExitBadData);
-      return;
-    }
+    if (chunk != nullptr && !loaded_.damaged && loaded_.bytes == *bytes) return true;
+    complain_of(letter.path, "the chunk of this id in the log has other bytes; both are kept");
+    note(app::kExitBadData);
+    return false;
+  }
+
+  // The chunk is in the log, from this run or one that was killed before it came this far.
+  void finish(const buffer::DeadLetterFile& letter) {
+    if (!is_same(letter, queued(*log_, letter.id))) return;
     if (!remove(letter)) return;
     out_.write(fmt::format("{} requeued, {} records{}, {} bytes\n", letter.id.uuid(),
                            loaded_.records, missing_text(letter.missing_records),
@@ -154,8 +170,8 @@ int buffer_requeue(const Arguments& arguments, Output& out) {
   io::RealRandom random;
   const auto chosen = choose_letters(files, arguments);
   if (!chosen) return out.finish(chosen.error());
-  int code = app::kExitFine;
-  for (const ChosenLetters& letters : *chosen) {
+  int code = chosen->code;
+  for (const ChosenLetters& letters : chosen->logs) {
     Requeue requeue(io::Io{files, clock, random}, letters, arguments.buffer.force, out);
     code = worse(code, requeue.run());
   }

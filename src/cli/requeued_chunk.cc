@@ -99,6 +99,7 @@ Result<RequeuedChunk> read_requeued(io::FileSystem& files, const buffer::DeadLet
   chunk.open.tail = buffer::TailKind::kMd5;
   chunk.open.partition_key = letter.partition_key;
   chunk.open.metadata = letter.metadata;
+  if (!buffer::fits(chunk.open)) return damaged(letter, "its metadata is larger than any chunk's");
   return chunk;
 }
 

@@ -52,7 +52,8 @@ int check_fitting(const std::map<std::string, std::set<std::string>>& fitting) {
   int code = app::kExitFine;
   for (const auto& [name, ids] : fitting) {
     if (ids.size() == 1) continue;
-    code = ids.empty() ? app::kExitBadData : app::kExitUsage;
+    if (!ids.empty()) code = app::kExitUsage;
+    if (code == app::kExitFine) code = app::kExitBadData;
     complain(ids.empty() ? "no dead letter " + name +
                                " is there; millrace buffer dead-letter ls tells what is"
                          : "several dead letters begin with " + name + "; give more of the id");
@@ -62,8 +63,7 @@ int check_fitting(const std::map<std::string, std::set<std::string>>& fitting) {
 
 }  // namespace
 
-tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& files,
-                                                             const Arguments& arguments) {
+tl::expected<LettersOfLogs, int> choose_letters(io::FileSystem& files, const Arguments& arguments) {
   const BufferArguments& wanted = arguments.buffer;
   if (wanted.all == !wanted.chunks.empty()) {
     complain("name the dead letters, or give --all");
@@ -78,15 +78,18 @@ tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& fil
   if (!check_names(names)) return tl::unexpected(app::kExitUsage);
   const auto places = find_logs(files, arguments);
   if (!places) return tl::unexpected(places.error());
-  std::vector<ChosenLetters> chosen;
+  LettersOfLogs chosen;
   for (const LogPlace& place : *places) {
     auto letters = buffer::list_dead_letters(files, place.directory);
     if (!letters) return tl::unexpected(complain_of_error(place.directory, letters.error()));
     auto meant = choose(std::move(*letters), wanted, fitting);
-    if (!meant.empty()) chosen.push_back(ChosenLetters{place, std::move(meant)});
+    if (!meant.empty()) chosen.logs.push_back(ChosenLetters{place, std::move(meant)});
   }
-  if (const int code = check_fitting(fitting); code != app::kExitFine) return tl::unexpected(code);
-  if (chosen.empty()) complain("no dead letter is there that is meant; nothing is to be done");
+  // What is not there may be done already, by a run that was killed.
+  chosen.code = check_fitting(fitting);
+  if (chosen.code == app::kExitUsage) return tl::unexpected(chosen.code);
+  if (chosen.logs.empty() && chosen.code == app::kExitFine)
+    complain("no dead letter is there that is meant; nothing is to be done");
   return chosen;
 }
 

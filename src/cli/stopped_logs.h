@@ -20,10 +20,14 @@ struct ChosenLetters {
   std::vector<buffer::DeadLetterFile> letters;
 };
 
+struct LettersOfLogs {
+  std::vector<ChosenLetters> logs;
+  int code = 0;  // of names that fit none, which was told
+};
+
 /// Those named, or all with --all, and with --reason only those of it; or the exit code, when it
-/// has been told what is wrong or which name fits none.
-tl::expected<std::vector<ChosenLetters>, int> choose_letters(io::FileSystem& files,
-                                                             const Arguments& arguments);
+/// has been told what is wrong.
+tl::expected<LettersOfLogs, int> choose_letters(io::FileSystem& files, const Arguments& arguments);
 
 /// As root: files are made for the owner of `directory` from now on, or the service could not open
 /// its own buffer afterwards. An Error if that cannot be.

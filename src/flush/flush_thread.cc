@@ -90,28 +90,44 @@ std::optional<QueuedChunk> FlushThread::take() {
 // outcome written to the position file; then its space is free.
 void FlushThread::deliver(QueuedChunk chunk) {
   if (auto loaded = read(chunk); !loaded) {
-    outlet_.gate.cancel(permit_);  // the disk's affair, and this chunk's alone
-    judge(std::move(chunk),
-          PutResult{.outcome = Outcome::kUnavailable,
-                    .detail = "the chunk cannot be read: " + loaded.error().message});
-    return;
+    return put_off(std::move(chunk), "the chunk cannot be read: " + loaded.error().message);
   }
+  const auto to_be_sent = log_.left_letters().settle(chunk, loaded_);
+  if (!to_be_sent) {
+    return put_off(std::move(chunk),
+                   "its dead letter cannot be read: " + to_be_sent.error().message);
+  }
+  if (!*to_be_sent) {
+    outlet_.gate.cancel(permit_);
+    return log_.finish(chunk, buffer::Finish::kDeadLetter);
+  }
+  tell_damage(chunk);
   const PutResult result = put(chunk);
   judge(std::move(chunk), result);
+}
+
+// For what is the disk's affair, and this chunk's alone.
+void FlushThread::put_off(QueuedChunk chunk, std::string why) {
+  outlet_.gate.cancel(permit_);
+  readable_ = false;
+  judge(std::move(chunk), PutResult{.outcome = Outcome::kUnavailable, .detail = std::move(why)});
 }
 
 Result<> FlushThread::read(const QueuedChunk& chunk) {
   auto loaded = reader_.read(chunk, loaded_);
   readable_ = loaded.has_value();
   log_.note_damage(loaded_);
-  if (!loaded || !loaded_.damaged) return loaded;
+  return loaded;
+}
+
+void FlushThread::tell_damage(const QueuedChunk& chunk) const {
+  if (!loaded_.damaged) return;
   log::error("flush", "a damaged chunk is sent without the records that the disk lost",
              {{"output", log_.settings().output_id},
               {"chunk", chunk.id.uuid()},
               {"records", loaded_.records},
               {"missing_records", loaded_.missing_records},
               {"more_missing", loaded_.more_missing}});
-  return {};
 }
 
 PutResult FlushThread::put(const QueuedChunk& chunk) {

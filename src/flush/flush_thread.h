@@ -33,6 +33,8 @@ class FlushThread {
   std::optional<buffer::QueuedChunk> take();
   void deliver(buffer::QueuedChunk chunk);
   Result<> read(const buffer::QueuedChunk& chunk);
+  void put_off(buffer::QueuedChunk chunk, std::string why);
+  void tell_damage(const buffer::QueuedChunk& chunk) const;
   output::PutResult put(const buffer::QueuedChunk& chunk);
   void note(const buffer::QueuedChunk& chunk, const output::PutResult& result);
   void judge(buffer::QueuedChunk chunk, const output::PutResult& result);

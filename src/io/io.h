@@ -73,8 +73,10 @@ class FileSystem {
   virtual Result<> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<> unlink(const std::string& path) = 0;
   virtual Result<> sync_directory(const std::string& path) = 0;
-  /// Makes `path` and its parents (0750), syncing each new one into its parent.
+  /// Makes `path` and its parents (0750). Each new one, and `path` if it was there, is synced into
+  /// its parent.
   virtual Result<> make_directories(const std::string& path) = 0;
+  /// Files and directories; a link to a directory is one, other links are left out.
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
   /// Bytes that this process may still take on the disk of `path`, which must exist.

@@ -86,8 +86,12 @@ Result<> RealFileSystem::make_directories(const std::string& path) {
   }
   if (errno == EEXIST) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
-    return fail_errno(ENOTDIR, path);
+    if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+      return fail_errno(ENOTDIR, path);
+    }
+    // Who made it may have failed, or been killed, before this; or had rights that we have not.
+    auto synced = sync_directory(parent_of(path));
+    return !synced && synced.error().kind == ErrorKind::kPermission ? Result<>() : synced;
   }
   if (errno != ENOENT) return fail_errno(errno, path);
   if (auto made = make_directories(parent_of(path)); !made) return made;

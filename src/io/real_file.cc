@@ -114,6 +114,22 @@ std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path) {
   return std::make_unique<RealFile>(std::move(fd), path);
 }
 
+namespace {
+
+// A link to a directory is that directory, for people put logs on other disks so; one to a file, or
+// to where we may not go, is none of our files. False with errno.
+bool look(int directory, const char* name, struct stat& out) {
+  if (::fstatat(directory, name, &out, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!S_ISLNK(out.st_mode)) return true;
+  const struct stat link = out;
+  const bool followed = ::fstatat(directory, name, &out, 0) == 0;
+  if (!followed && errno != EACCES) return false;
+  if (!followed || !S_ISDIR(out.st_mode)) out = link;
+  return true;
+}
+
+}  // namespace
+
 Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path) {
   const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
   if (directory == nullptr) return fail_errno(errno, path);
@@ -125,7 +141,7 @@ Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path)
     const std::string name = found->d_name;
     if (name == "." || name == "..") continue;
     struct stat status {};
-    if (::fstatat(::dirfd(directory.get()), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!look(::dirfd(directory.get()), found->d_name, status)) {
       if (errno == ENOENT || errno == ELOOP) continue;  // it has gone meanwhile, or leads nowhere
       return fail_errno(errno, "stat " + path + "/" + name);
     }

@@ -79,10 +79,9 @@ class RecoveryJudge {
       damaged_ = damaged_ || segments_.back().is_damaged();
       files_[name_of(segment) + ".log"] = segments_.back().file();
     }
-    const bool header_lost = what == 1;
     if (what != 0) put_positions(lines, fault);
-    must_tell_ = header_lost;
-    judge(header_lost && segments_.size() == 1);
+    must_tell_ = what == 1;
+    judge();
   }
 
   static std::string name_of(const WrittenSegment& segment) {
@@ -142,7 +141,7 @@ class RecoveryJudge {
   }
 
   // Below D all that holds counts. From D on one commit does, as far as it is valid.
-  void judge(bool seed_lost) {
+  void judge() {
     const DamagedSegment& newest = segments_.back();
     uint64_t proof = newest.base_lsn();
     for (const WrittenGroup& group : newest.groups()) {
@@ -161,7 +160,7 @@ class RecoveryJudge {
           if (segment.is_deliverable(frame)) deliverable_.insert(frame.lsn);
           if (valid || segment.holds(frame)) see(segment, frame);
         }
-        if (valid && !seed_lost && group.key != std::string(16, '\0')) keys_.insert(group.key);
+        if (valid && group.key != std::string(16, '\0')) keys_.insert(group.key);
       }
     }
     for (const auto& [seq, seen] : seen_) {

@@ -2,18 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buffers that another configuration left: fewer workers, an output gone, a path changed."""
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import cases
+from call_faults import CallFaults
 from forward_client import NumberedSender, send_acked
 from integration_case import IntegrationCase
-from millrace import kinesis_match
+from millrace import kinesis_match, run_command
 from waiting import until
 
 LATER = {"flush_interval": "600s"}  # chunks stay in the buffer
 SENDERS = 32
+CANNOT_READ = 74
 
 
 class Adoption(IntegrationCase):
@@ -119,10 +122,17 @@ class Adoption(IntegrationCase):
         millrace = self.millrace(matches, system={"workers": 2})
         self.send_to_all_workers(millrace, 2)
         millrace.kill()
-        os.makedirs(os.path.join(place, "worker7.removed", "dead"))  # a removal that was cut short
+        half = os.path.join(place, "worker7.removed")  # a removal that was cut short
+        os.makedirs(os.path.join(half, "dead"))
+        with open(os.path.join(half, "REMOVED"), "w", encoding="utf-8"):
+            pass
+        other = os.path.join(place, "worker8.removed", "dead")  # somebody else's
+        os.makedirs(other)
         self.configure(millrace, 1, matches=matches, dedup_window="1s")
         millrace.start()
-        until(lambda: sorted(os.listdir(place)) == ["worker0"], "worker1 is gone")
+        until(lambda: sorted(os.listdir(place)) == ["worker0", "worker8.removed"],
+              "worker1 is gone")
+        self.assertTrue(os.path.isdir(other))
         millrace.wait_idle()
         self.assert_all_well(self.stream, self.senders, repeats=None)
 
@@ -138,6 +148,73 @@ class Adoption(IntegrationCase):
         millrace.start()
         until(lambda: "its dead/ and corrupt/ are left to you" in millrace.log(), "it is told")
         self.assertEqual(os.listdir(dead), ["note"])
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
+    def test_dead_letters_that_cannot_be_listed_stay(self):
+        faults = CallFaults(self.place("faults"))
+        millrace = self.millrace(self.matches(), system={"workers": 2},
+                                 environment=faults.environment)
+        self.send_to_all_workers(millrace, 2)
+        dead = os.path.join(self.buffer_of(millrace, 1), "dead")
+        os.makedirs(dead, exist_ok=True)
+        with open(os.path.join(dead, "note"), "w", encoding="utf-8"):
+            pass
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1, dedup_window="1s")
+        rule = faults.rule("openat", "*/worker1/*/dead", count=0, error="EIO")  # of <filesystem>
+        millrace.start()
+        until(lambda: "its dead/ and corrupt/ are left to you" in millrace.log(), "it is told")
+        self.assertGreater(rule.obeyed, 0)
+        faults.clear()
+        self.assertEqual(millrace.stop(), 0)
+        millrace.start()
+        self.assertEqual(os.listdir(dead), ["note"])
+
+    def test_a_buffer_that_lost_its_position_file_is_adopted(self):
+        millrace = self.millrace(self.matches(), system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1, matches=[kinesis_match(self.stream.url, id="other")])
+        os.unlink(os.path.join(self.buffer_of(millrace, 1), "chunks.pos"))
+        millrace.start()
+        self.assertIn(self.buffer_of(millrace, 1), millrace.log())
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1)
+        millrace.start()
+        millrace.wait_idle()
+        # Chunks that were full before the stop may have been delivered then.
+        self.assert_all_well(self.stream, self.senders, repeats=None)
+
+    def test_a_worker_on_another_disk_is_adopted(self):
+        millrace = self.millrace(self.matches(), system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        self.assertEqual(millrace.stop(), 0)
+        worker = os.path.join(millrace.root, "worker1")
+        disk = os.path.join(self.place("disk"), "worker1")
+        shutil.move(worker, disk)
+        os.symlink(disk, worker)
+        told = run_command("buffer", "stats", "--dir", millrace.root)
+        self.assertIn("worker1", told.stdout.decode())
+        self.configure(millrace, 1, dedup_window="1s")
+        millrace.start()
+        until(lambda: "it was removed" in millrace.log(), "the buffer is delivered")
+        self.assertTrue(os.path.islink(worker))
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
+    def test_no_buffer_is_missed_for_a_directory_that_cannot_be_listed(self):
+        faults = CallFaults(self.place("faults"))
+        millrace = self.millrace(self.matches(), system={"workers": 2},
+                                 environment=faults.environment)
+        self.send_to_all_workers(millrace, 2)
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1)
+        faults.rule("opendir", millrace.root, error="EIO")
+        millrace.launch()
+        self.assertEqual(millrace.wait_exit(), CANNOT_READ)
+        self.assertIn("it may hold buffers of workers that are no more", millrace.log())
+        millrace.start()
         millrace.wait_idle()
         self.assert_all_well(self.stream, self.senders)
 

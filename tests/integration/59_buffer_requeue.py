@@ -117,6 +117,12 @@ class Changing(ToolCase):
         millrace.start()
         millrace.wait_idle()
         self.assertEqual([bytes(record.data) for _, record in endpoint.records()], [data, data])
+        # Of a .chunk alone nobody knows that what was delivered had the same bytes.
+        millrace.stop()
+        shutil.copy(os.path.join(saved, os.path.basename(half)), os.path.dirname(path))
+        self.assertIn("its .json is missing", self.errors("requeue", "--all",
+                                                          *self.config(millrace), code=BAD_DATA))
+        self.assertTrue(os.path.exists(half))
 
     def test_given_up_by_hand_and_back(self):
         endpoint, millrace, sender = self.killed_with_chunks(events=200)

@@ -6,6 +6,7 @@ Preloaded rules (tests/support/call_faults.c) say which call of which file fails
 sees its rules obeyed, and in the end every acked event is in the stream, whole and once.
 """
 import os
+import signal
 import sys
 import threading
 
@@ -16,6 +17,7 @@ import kill_points
 from call_faults import CallFaults
 from forward_client import NumberedSender
 from integration_case import IntegrationCase
+from millrace import Millrace, local_match
 from waiting import until
 
 # (call, files): what the buffer does to its disk all the time.
@@ -171,6 +173,17 @@ class Disk(CallFault):
 
 
 class Points(IntegrationCase):
+    def test_killed_before_the_name_of_a_directory_is_durable(self):
+        faults = CallFaults(self.place("faults"))
+        instance = Millrace(self.place("killed"), [local_match(id="out")],
+                            environment=faults.environment)
+        faults.rule("fsync", "*/worker0/out", kill="before")
+        instance.launch()
+        self.assertEqual(instance.wait_exit(), -signal.SIGKILL)
+        synced = faults.rule("fsync", "*/worker0/out")
+        with instance.start():
+            self.assertEqual(synced.asked, 1, "its next life makes it durable")
+
     def test_killed_at_calls_of_every_kind(self):
         summary, problems = kill_points.run(["--cycles", "12"])
         print(f"    {summary}", flush=True)

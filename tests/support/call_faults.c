@@ -3,7 +3,7 @@
 // Preloaded (LD_PRELOAD) into the program as packaged, it makes chosen calls to the system fail, come
 // back short, or kill the process, and moves the wall clock. The rules are in a file that $CALL_FAULTS
 // names: call_faults.py writes it, before the start or while the program runs, and reads from it how
-// often each rule was asked and how often it was obeyed. Calls within libc itself (stdio, opendir)
+// often each rule was asked and how often it was obeyed. Calls within libc itself (stdio)
 // are not seen. Without the file every call goes through.
 //
 // Any thread calls in here; a rule's counters are atomic, its other fields change only while it is
@@ -11,6 +11,7 @@
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -158,14 +159,15 @@ static int cut_buffers(const struct Rule *rule, const struct iovec *from, int co
 }
 
 // A wrapper: BEGIN finds the rule and fails by it, END tells the result, or kills after the call.
-#define BEGIN(name, fd, path)                               \
+#define BEGIN_OR(failed, name, fd, path)                    \
   static __typeof__(&name) next;                            \
   if (!next) *(void **)&next = dlsym(RTLD_NEXT, #name);     \
   const struct Rule *const rule = rule_for(#name, fd, path); \
   if (rule && rule->error) {                                \
     errno = rule->error;                                    \
-    return -1;                                              \
+    return failed;                                          \
   }
+#define BEGIN(name, fd, path) BEGIN_OR(-1, name, fd, path)
 #define END(type, call)                              \
   const type result = call;                          \
   if (rule && rule->kill == kKillAfter) die();       \
@@ -186,6 +188,10 @@ OPEN(open64, (const char *path, int flags, ...), -1, path, path)
 OPEN(openat, (int at, const char *path, int flags, ...), -1, path, at, path)
 OPEN(openat64, (int at, const char *path, int flags, ...), -1, path, at, path)
 
+typedef DIR *Directory;
+Directory opendir(const char *path) {
+  BEGIN_OR(NULL, opendir, -1, path) END(Directory, next(path))
+}
 int fsync(int fd) { BEGIN(fsync, fd, NULL) END(int, next(fd)) }
 int fdatasync(int fd) { BEGIN(fdatasync, fd, NULL) END(int, next(fd)) }
 int ftruncate(int fd, off_t size) { BEGIN(ftruncate, fd, NULL) END(int, next(fd, size)) }

@@ -19,6 +19,8 @@ def read_records(directory):
             raise AssertionError(f"{name} among the local stream's files")
         with open(os.path.join(directory, name), encoding="utf-8") as file:
             for line in file:
+                if not line.endswith("\n"):
+                    break  # a reader beside a write sees its first pages before the others
                 entry = json.loads(line)
                 if set(entry) != MEMBERS:
                     raise AssertionError(f"members {sorted(entry)}")

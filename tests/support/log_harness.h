@@ -32,7 +32,7 @@ class LogHarness {
                                  buffer::LogSettings{.directory = directory_,
                                                      .output_id = "out",
                                                      .total_limit_bytes = total_limit,
-                                                     .key_seed = 42,
+                                                     .key_seed = key_seed,
                                                      .keys = keys,
                                                      .key_bit = 1,
                                                      .moves = moves},
@@ -104,14 +104,26 @@ class LogHarness {
     return false;
   }
 
-  /// Takes the next chunk and reads it back; nothing if none is queued.
+  /// Takes the next chunk that is to be sent and reads it back; nothing if none is queued.
   struct Taken {
     buffer::QueuedChunk chunk;
     buffer::LoadedChunk loaded;
   };
   std::optional<Taken> take() {
-    if (log_->queue().counts().queued == 0) return std::nullopt;
-    Taken taken{.chunk = *log_->queue().take(), .loaded = {}};
+    while (log_->queue().counts().queued > 0) {
+      Taken taken{.chunk = *log_->queue().take(), .loaded = {}};
+      load(taken);
+      const auto to_be_sent = log_->left_letters().settle(taken.chunk, taken.loaded);
+      if (!to_be_sent) {
+        log_->queue().give_back(std::move(taken.chunk));
+        return std::nullopt;
+      }
+      if (*to_be_sent) return taken;
+      log_->finish(taken.chunk, buffer::Finish::kDeadLetter);
+    }
+    return std::nullopt;
+  }
+  void load(Taken& taken) {
     buffer::ChunkReader reader = log_->make_reader();
     auto read = reader.read(taken.chunk, taken.loaded);
     log_->note_damage(taken.loaded);
@@ -119,7 +131,6 @@ class LogHarness {
     const buffer::SealPayload& seal = taken.loaded.seal;
     CHECK(taken.chunk.id == seal.open.id && taken.chunk.records == seal.records);
     CHECK(taken.loaded.records + taken.loaded.missing_records == seal.records);
-    return taken;
   }
   void finish(const Taken& taken) { log_->finish(taken.chunk, buffer::Finish::kDelivered); }
 
@@ -143,6 +154,7 @@ class LogHarness {
   std::atomic<bool> interrupted{false};
   uint64_t total_limit = 1ULL << 40;
   buffer::MoveLimits moves;
+  uint64_t key_seed = 42;
   buffer::KeyTable* keys = nullptr;
   std::optional<buffer::RequestKey> next_key;  // of the next request
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/log_directory.h"
+
+#include <algorithm>
+
+#include "buffer/segment_file.h"
+
+namespace millrace::buffer {
+
+bool holds_log(const std::vector<io::DirectoryEntry>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
+    uint32_t epoch = 0;
+    uint64_t base = 0;
+    return !entry.directory &&
+           (entry.name == "chunks.pos" || parse_segment_name(entry.name, epoch, base));
+  });
+}
+
+bool holds_log_or_letters(const std::vector<io::DirectoryEntry>& entries) {
+  return holds_log(entries) ||
+         std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
+           return entry.directory && entry.name == "dead";
+         });
+}
+
+}  // namespace millrace::buffer
