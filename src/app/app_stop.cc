@@ -16,6 +16,7 @@ namespace millrace::app {
 namespace {
 
 constexpr uint64_t kDrainPollMs = 20;
+constexpr uint64_t kProveMs = 1000;  // a disk that takes longer than this for one block has no PAD
 
 admin::OutputWorkerStatus worker_status(uint32_t worker, const buffer::LogStatus& now) {
   return admin::OutputWorkerStatus{.worker = worker,
@@ -71,6 +72,7 @@ void App::stop(uint64_t timeout_ms) {
   adopted_->stop(cut_short);
   control_.reset();
   for (const auto& worker : workers_) {
+    worker->prove(kProveMs);
     worker->stop();
   }
   housekeeping_.stop();

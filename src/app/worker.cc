@@ -165,6 +165,12 @@ size_t Worker::flush(buffer::SealReason reason, uint64_t timeout_ms) {
   return sealed;
 }
 
+void Worker::prove(uint64_t timeout_ms) {
+  size_t pads = 0;
+  on_loop([&] { pads = ingest_->prove_all(); });
+  if (pads > 0) wait_on_loop([this] { return ingest_->idle(); }, timeout_ms);
+}
+
 void Worker::stop_listening(uint64_t timeout_ms) {
   auto open = std::make_shared<std::atomic<size_t>>(listeners_.size());
   on_loop([&] {

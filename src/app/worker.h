@@ -43,6 +43,8 @@ class Worker {
   size_t flush(buffer::SealReason reason, uint64_t timeout_ms);
   /// Closes the listeners, answers what was received whole, closes the connections; waits.
   void stop_listening(uint64_t timeout_ms);
+  /// Proves what was committed last; waits. Nothing is committed afterwards.
+  void prove(uint64_t timeout_ms);
   /// Ends loop and commit thread.
   void stop();
 

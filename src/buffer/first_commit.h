@@ -2,9 +2,9 @@
 #pragma once
 
 // The first commit of a segment, with which it comes into being: written into a spare, synced, and
-// only then the segment has its name. Used by a roll, a fail-over, a start and the buffer tools.
-// Invariant: a spare that was written to becomes that segment or is unlinked.
-// Any thread that may write the log.
+// only then the segment has its name. Used by a roll, a fail-over, a start and the buffer tools;
+// the last two know of no commit to come and prove it by a PAD at once. Invariant: a spare that was
+// written to becomes that segment or is unlinked. Any thread that may write the log.
 
 #include <cstdint>
 #include <string>
@@ -24,5 +24,12 @@ namespace millrace::buffer {
 Result<> publish_first_commit(io::Io io, const std::string& directory, Spare& spare,
                               SegmentHeader& header, Batch& batch, const LogCrc& crc,
                               SegmentSet& segments, uint64_t end_lsn);
+
+/// Writes a PAD at `end_lsn`, the end of the newest segment's last commit, and syncs it: a group
+/// that follows says that the one before was durable, and damage to that is not taken for a torn
+/// write any more. `file` is that segment, which has a block to spare. The new end. kNoSpace, kIo.
+Result<uint64_t> prove_commit(io::Io io, io::File& file, BlockPool& pool,
+                              const SegmentHeader& header, const LogCrc& crc, SegmentSet& segments,
+                              uint64_t end_lsn);
 
 }  // namespace millrace::buffer

@@ -13,7 +13,6 @@ namespace {
 
 using metrics::Metric;
 
-constexpr uint64_t kPadAfterMs = 1000;
 constexpr uint64_t kFullForMs = 1000;  // so that the state does not flicker
 constexpr uint64_t kAttemptLineEveryMs = 60'000;
 
@@ -108,6 +107,7 @@ Result<> Log::recover(BlockPool& pool, const std::atomic<bool>& interrupted) {
   }
   unfinished_bytes_ = bytes;
   last_commit_ms_ = io_.clock.running_ms();
+  proved_ = recovered->proved || recovered->unwritten != nullptr;
   if (recovered->unwritten != nullptr) wait_for_space(*recovered);
   const ChunkQueue::Counts counts = queue_.counts();
   log::info("buffer", "buffer opened",
@@ -221,9 +221,9 @@ void Log::completed(const Batch& batch) {
   starting_ = false;
 }
 
-bool Log::wants_pad() const {
+bool Log::wants_pad(uint64_t idle_ms) const {
   return !proved_ && !commit_under_way_ && !appender_->has_batch() &&
-         io_.clock.running_ms() - last_commit_ms_ >= kPadAfterMs &&
+         io_.clock.running_ms() - last_commit_ms_ >= idle_ms &&
          spares_.leaves_seals(laid_out(kBlockBytes), appender_->seal_debt());
 }
 

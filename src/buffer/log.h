@@ -93,8 +93,8 @@ class Log : public CommitTarget {
   bool starting() const { return starting_; }
   /// Bytes in memory that wait for a refusing log.
   uint64_t stuck_bytes() const;
-  /// True if a second has passed since the last commit and that one is not proved by a PAD.
-  bool wants_pad() const;
+  /// True if so much time has passed since the last commit and that one is not proved by a PAD.
+  bool wants_pad(uint64_t idle_ms) const;
   /// Somebody has to wait, for room() said so. Once: `wake` is called (on any thread) when it may
   /// have come.
   void when_room(Room room, std::function<void()> wake);

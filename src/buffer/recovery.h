@@ -43,6 +43,7 @@ struct Recovered {
   uint64_t durable_end = 0;
   uint32_t epoch = 0;               // of chunks that will be opened
   uint64_t next_lsn = 0;            // where the log goes on
+  bool proved = false;              // a PAD proves the new segment's commit
   std::vector<QueuedChunk> chunks;  // unfinished, sealed and durable, by chunk_seq
   std::unique_ptr<PositionFile> position;
   std::vector<SideFileSet::Known> side_files;  // in lsn order
@@ -92,6 +93,7 @@ class Recovery {
   void drop_finished();
   Result<> publish(Recovered& out);
   Result<> write_segment(Batch& batch, Recovered& out);
+  Result<> prove(Recovered& out);
   void claim_tail_keys(Batch& batch);
   Result<> copy_tail(Batch& batch);
   void seal_unsealed(Batch& batch);

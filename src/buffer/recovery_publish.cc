@@ -50,6 +50,7 @@ Result<> Recovery::publish(Recovered& out) {
     writer.begin(*batch, GroupType::kPad, {},
                  static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
     writer.end();
+    batch->ends_with_pad = true;
   }
   for (Segment& segment : files_.segments) {
     segment.end_lsn = std::min(segment.end_lsn, proof_);
@@ -66,14 +67,14 @@ Result<> Recovery::publish(Recovered& out) {
     out.refusal = written.error();
     return {};
   }
-  if (written) {
-    for (const GroupHeader& header : tail_) keep_key(header);
-  }
-  return written;
+  if (!written) return written;
+  for (const GroupHeader& header : tail_) keep_key(header);
+  out.proved = batch->ends_with_pad;
+  return out.proved ? Result<>() : prove(out);
 }
 
 Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
-  const uint64_t needed = kSegmentHeaderBytes + (out.next_lsn - proof_);
+  const uint64_t needed = kSegmentHeaderBytes + (out.next_lsn - proof_) + kBlockBytes;  // the PAD
   out.header = SegmentHeader{.uuid = files_.uuid,
                              .base_lsn = proof_,
                              .epoch = epoch_ - 1,
@@ -89,6 +90,18 @@ Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
   out.active = std::move(spare->file);
   out.capacity = spare->capacity;
   out.durable_end = out.next_lsn;
+  return {};
+}
+
+// What was acked before the end of the last process must not look like a torn write to the next: it
+// may be long until this one commits anything. Its block was reserved; where that means nothing and
+// the disk is full, the log does it later.
+Result<> Recovery::prove(Recovered& out) {
+  const auto end = prove_commit(io_, *out.active, pool_, out.header, crc_, segments_, out.next_lsn);
+  if (!end && end.error().kind == ErrorKind::kNoSpace) return {};
+  if (!end) return tl::unexpected(end.error());
+  out.durable_end = out.next_lsn = *end;
+  out.proved = true;
   return {};
 }
 

@@ -124,21 +124,9 @@ Result<> StoppedLog::publish() {
       publish_first_commit(io_, directory_, *spare, header, *batch_, crc_, segments_, end);
   if (!published) return published;
   end_lsn_ = end;
-  return prove(*spare, base);
-}
-
-// A PAD behind the commit says that it was durable.
-Result<> StoppedLog::prove(Spare& spare, uint64_t base_lsn) {
-  Batch pad(pool_, end_lsn_);
-  GroupWriter writer(crc_);
-  writer.begin(pad, GroupType::kPad, {}, now_unix());
-  writer.end();
-  pad.stamp(crc_, recovered_.header.epoch);
-  const uint64_t offset = kSegmentHeaderBytes + (end_lsn_ - base_lsn);
-  if (auto written = spare.file->pwritev(pad.content(), offset); !written) return written;
-  if (auto synced = spare.file->fdatasync(); !synced) return synced;
-  end_lsn_ = round_up(pad.end_lsn(), kBlockBytes);
-  segments_.add_commit(end_lsn_, 0);
+  const auto proved = prove_commit(io_, *spare->file, pool_, header, crc_, segments_, end_lsn_);
+  if (!proved) return tl::unexpected(proved.error());
+  end_lsn_ = *proved;
   return {};
 }
 

@@ -54,7 +54,6 @@ class StoppedLog {
   StoppedLog(io::Io io, std::string directory, std::unique_ptr<io::FileLock> lock);
   Result<> recover();
   Result<> publish();
-  Result<> prove(Spare& spare, uint64_t base_lsn);
   uint32_t now_unix() const { return static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000); }
 
   io::Io io_;

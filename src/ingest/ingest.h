@@ -81,6 +81,8 @@ class Ingest {
   void tick();
   /// Seals all staged chunks; the number of them. They are queued when pending() is empty again.
   size_t seal_all(buffer::SealReason reason);
+  /// Commits a PAD to each log whose last commit nothing proves; the number of them.
+  size_t prove_all();
   /// True when nothing waits for a commit.
   bool idle() const;
   /// Room may have come: offers kept messages again.

@@ -15,7 +15,8 @@ using metrics::Metric;
 
 namespace {
 constexpr uint64_t kOfferEveryMs = 500;
-}
+constexpr uint64_t kPadAfterMs = 1000;
+}  // namespace
 
 Ingest::Ingest(IngestParts parts) : parts_(std::move(parts)) {
   for (const auto& lane : parts_.lanes) {
@@ -197,7 +198,7 @@ void Ingest::tick() {
                                                        buffer::SealReason::kInterval);
   }
   for (buffer::Log* log : logs_) {
-    if (log->wants_pad()) log->appender().put_pad();
+    if (log->wants_pad(kPadAfterMs)) log->appender().put_pad();
     log->publish_counts();
   }
   submit();
@@ -212,6 +213,17 @@ size_t Ingest::seal_all(buffer::SealReason reason) {
   }
   submit();
   return sealed;
+}
+
+size_t Ingest::prove_all() {
+  size_t pads = 0;
+  for (buffer::Log* log : logs_) {
+    if (!log->wants_pad(0)) continue;
+    log->appender().put_pad();
+    ++pads;
+  }
+  submit();
+  return pads;
 }
 
 bool Ingest::idle() const {

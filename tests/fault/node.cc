@@ -115,7 +115,7 @@ void Node::step(const Step& step) {
       return tend(step.log);
     case Act::kPad:
       machine_.clock.pass(1100);
-      if (logs_[step.log]->wants_pad()) appender(step.log).put_pad();
+      if (logs_[step.log]->wants_pad(1000)) appender(step.log).put_pad();
       commit(step.log);
       return;
     case Act::kMove:

@@ -115,10 +115,14 @@ class GoldenBuffers(IntegrationCase):
                 self.assertEqual((name, labels, value), (name, labels, 0))
 
     def test_kpl(self):
-        self.check_kinesis("kpl")
+        for name in ("kpl", "kpl-proved"):
+            with self.subTest(name):
+                self.check_kinesis(name)
 
     def test_kpl_segments(self):
-        self.check_kinesis("kpl-segments", record_limit="10m")
+        for name in ("kpl-segments", "kpl-segments-proved"):
+            with self.subTest(name):
+                self.check_kinesis(name, record_limit="10m")
 
     def test_kpl_fluentd(self):
         self.check_kinesis("kpl-fluentd", kpl_compat="fluentd", fixed_partition_key="fixed key")
@@ -154,7 +158,8 @@ class GoldenBuffers(IntegrationCase):
         self.check_dead_letters("opaque", "to_kinesis")
 
     def test_every_golden_buffer_has_a_test(self):
-        self.assertEqual(set(os.listdir(GOLDEN)), {"kpl", "kpl-segments", "kpl-fluentd", "local",
+        self.assertEqual(set(os.listdir(GOLDEN)), {"kpl", "kpl-segments", "kpl-proved",
+                                                   "kpl-segments-proved", "kpl-fluentd", "local",
                                                    "unmatched", "opaque"})
 
 

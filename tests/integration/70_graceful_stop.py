@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cases
 from forward_client import NumberedSender
 from integration_case import IntegrationCase
+from oracle import judge_endpoint
+from tool_case import BAD_DATA, ToolCase, flip
 from waiting import until
 
 
@@ -164,6 +166,33 @@ class GracefulStop(IntegrationCase):
         millrace.signal(signal.SIGUSR1)
         until(endpoint.records, "flushed")
         self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 100)
+
+
+class Proved(ToolCase):
+    def test_no_bit_of_the_last_commit_passes_for_a_torn_write(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint, buffer={"flush_interval": "600s"})
+        sender = self.send_events(millrace, 500)
+        self.assertEqual(millrace.stop(), 0)
+        (row,) = self.rows(*self.config(millrace))
+        (told,) = self.rows(row["chunk_id"], *self.config(millrace), command=("show",))
+        directory = os.path.join(millrace.root, "worker0", row["output"], "buffer")
+        frame = told["data_frames"][-1]
+        flip(os.path.join(directory, frame["file"]), frame["offset"] + 60)
+        (damage,) = self.rows(*self.config(millrace), command=("verify",), code=BAD_DATA)
+        self.assertEqual(damage["file"], frame["file"])
+        millrace.start()
+        millrace.flush()
+        millrace.wait_idle()
+        metrics = millrace.metrics()
+        lost = sum(value for (name, labels), value in metrics.items()
+                   if name == "millrace_discarded_records_total" and
+                   ("reason", "damaged") in labels)
+        torn = sum(value for (name, _), value in metrics.items() if "torn" in name)
+        self.assertGreater(lost, 0)
+        self.assertEqual(torn, 0)
+        self.assertEqual(judge_endpoint(endpoint, [sender]).delivered, 500 - lost)
+        self.assertEqual(millrace.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ TEST_F(Reserve, APadTakesNothingThatSealsNeed) {
   EXPECT_EQ(store_until_full(500, 1), Room::kDiskFull);
   for (int i = 0; i < 2000; ++i) {
     harness.clock.running += 1100;
-    if (harness.log().wants_pad()) harness.log().appender().put_pad();
+    if (harness.log().wants_pad(1000)) harness.log().appender().put_pad();
     ASSERT_TRUE(harness.commit(1000));
     // Somebody flushes again and again: each SEAL is a commit of its own, and so is its PAD.
     if (harness.offer({"more;"}) != Room::kYes && harness.log().appender().staged_chunks() == 0) {

@@ -216,8 +216,8 @@ inline void write_opaque(IngestHarness& harness) {
 }  // namespace golden
 
 inline std::vector<GoldenWriter> golden_writers() {
-  return {{"kpl", "to_kinesis", golden::kpl_match(), golden::write_kpl},
-          {"kpl-segments", "to_kinesis", golden::segments_match(), golden::write_segments},
+  return {{"kpl-proved", "to_kinesis", golden::kpl_match(), golden::write_kpl},
+          {"kpl-segments-proved", "to_kinesis", golden::segments_match(), golden::write_segments},
           {"kpl-fluentd", "to_kinesis", golden::kpl_fluentd_match(), golden::write_kpl_fluentd},
           {"local", "local", golden::bare_local_match(), golden::write_local},
           {"unmatched", "unmatched", golden::kpl_match(), golden::write_unmatched},
