@@ -49,14 +49,15 @@ Result<> remove_marked(const std::string& directory) {
   return error ? fail(ErrorKind::kIo, directory + ": " + error.message()) : Result<>();
 }
 
-bool is_own_file(const std::string& name) {
-  return name == "LOCK" || name == kRemovedMark || name.starts_with("chunks.pos") ||
-         name.starts_with("seg.") || name.starts_with("spare.");
-}
-
-Error not_listed(Error error) {
+Error may_hold_buffers(Error error) {
   error.message += "; it may hold buffers of workers that are no more";
   return error;
+}
+
+// The mark takes the place of the LOCK: a full disk has no room for one more file.
+Result<> mark(io::FileSystem& files, const std::string& directory) {
+  auto marked = files.rename(directory + "/LOCK", directory + "/" + kRemovedMark);
+  return marked ? files.sync_directory(directory) : marked;
 }
 
 }  // namespace
@@ -73,10 +74,28 @@ Result<> AdoptedLogs::find() {
   return {};
 }
 
+// list() leaves such links out, and so would a disk that is not mounted yet take its buffers away.
+Result<> AdoptedLogs::refuse_dangling_links(size_t output) const {
+  const fs::path root = log_root(config_, output);
+  std::error_code error;
+  for (fs::directory_iterator at(root, error), end; !error && at != end; at.increment(error)) {
+    uint32_t worker = 0;
+    if (!parse_worker(at->path().filename(), worker) || worker < config_.system.workers) continue;
+    fs::path path = log_directory(config_, output, worker);
+    for (std::error_code ignored; path != root; path = path.parent_path()) {
+      if (!fs::is_symlink(path, ignored) || fs::exists(path, ignored)) continue;
+      return tl::unexpected(may_hold_buffers(
+          Error{.kind = ErrorKind::kIo, .message = path.string() + ": a link that leads nowhere"}));
+    }
+  }
+  return {};
+}
+
 Result<> AdoptedLogs::find(size_t output) {
+  if (auto fine = refuse_dangling_links(output); !fine) return fine;
   const auto entries = io_.files.list(log_root(config_, output));
   if (!entries && entries.error().kind == ErrorKind::kNotFound) return {};
-  if (!entries) return tl::unexpected(not_listed(entries.error()));
+  if (!entries) return tl::unexpected(may_hold_buffers(entries.error()));
   for (const io::DirectoryEntry& entry : *entries) {
     uint32_t worker = 0;
     // An earlier life began to remove it: below the worker's directory, or that one itself.
@@ -89,11 +108,15 @@ Result<> AdoptedLogs::find(size_t output) {
       const std::string aside = directory + kRemovedSuffix;
       if (io_.files.exists(aside + "/" + kRemovedMark).value_or(false)) (void)remove_marked(aside);
     }
-    if (removed || worker < config_.system.workers) continue;
+    if (removed) continue;
+    // Killed before it got that name: it is in use again.
+    const std::string left = directory + "/" + kRemovedMark;
+    if (io_.files.exists(left).value_or(false)) (void)io_.files.unlink(left);
+    if (worker < config_.system.workers) continue;
     const auto inside = io_.files.list(directory);
     const bool none = !inside && (inside.error().kind == ErrorKind::kNotFound ||
                                   inside.error().errno_value == ENOTDIR);
-    if (!inside && !none) return tl::unexpected(not_listed(inside.error()));
+    if (!inside && !none) return tl::unexpected(may_hold_buffers(inside.error()));
     if (none || !buffer::holds_log(*inside)) continue;
     logs_.push_back(Adopted{.output = output,
                             .worker = worker,
@@ -191,7 +214,7 @@ Result<> AdoptedLogs::remove(const Adopted& adopted) {
   if (!entries) return tl::unexpected(entries.error());
   for (const io::DirectoryEntry& entry : *entries) {
     const bool own_directory = entry.name == "dead" || entry.name == "corrupt";
-    if (entry.directory ? own_directory : is_own_file(entry.name)) continue;
+    if (entry.directory ? own_directory : buffer::is_log_file(entry.name)) continue;
     return fail(ErrorKind::kInvalid, adopted.directory + "/" + entry.name + ": not of this buffer");
   }
   std::error_code error;
@@ -201,9 +224,7 @@ Result<> AdoptedLogs::remove(const Adopted& adopted) {
   }
   const std::string aside = adopted.directory + kRemovedSuffix;
   const fs::path parent = fs::path(adopted.directory).parent_path();
-  const auto mark = io_.files.open(adopted.directory + "/" + kRemovedMark, io::OpenMode::kCreate);
-  if (!mark && mark.error().kind != ErrorKind::kExists) return tl::unexpected(mark.error());
-  if (auto synced = io_.files.sync_directory(adopted.directory); !synced) return synced;
+  if (auto marked = mark(io_.files, adopted.directory); !marked) return marked;
   if (auto moved = io_.files.rename(adopted.directory, aside); !moved) return moved;
   if (auto synced = io_.files.sync_directory(parent); !synced) return synced;
   if (auto gone = remove_marked(aside); !gone) return gone;

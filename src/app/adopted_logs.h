@@ -61,6 +61,7 @@ class AdoptedLogs {
   };
 
   Result<> find(size_t output);
+  Result<> refuse_dangling_links(size_t output) const;
   bool is_done(const Adopted& adopted) const;
   void finish(size_t index, buffer::Housekeeping& housekeeping);
   Result<> remove(const Adopted& adopted);

@@ -66,21 +66,18 @@ bool take_description(const Json& json, DeadLetterFile& letter) {
   return json.contains("file_bytes") && json["file_bytes"].is_number_unsigned();
 }
 
-std::string json_path(const DeadLetterFile& letter) {
-  return letter.path.substr(0, letter.path.size() - kChunkSuffix.size()).append(kJsonSuffix);
-}
-
-std::string chunk_path(const std::string& directory, const ChunkId& id) {
-  return directory + "/" + id.hex() + std::string(kChunkSuffix);
+GivenUpFiles names_in(const std::string& directory, const ChunkId& id) {
+  const std::string stem = id.hex();
+  return {directory, stem + std::string(kChunkSuffix), stem + std::string(kJsonSuffix)};
 }
 
 // Nothing: both files have vanished.
-std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string& directory,
+std::optional<DeadLetterFile> describe(io::FileSystem& files, const GivenUpFiles& names,
                                        const ChunkId& id) {
   DeadLetterFile letter;
   letter.id = id;
-  letter.path = chunk_path(directory, id);
-  auto text = io::read_whole(files, json_path(letter), kDescriptionBytesMax);
+  letter.path = names.delivery_path();
+  auto text = io::read_whole(files, names.description_path(), kDescriptionBytesMax);
   letter.has_description = text || text.error().kind != ErrorKind::kNotFound;
   auto file = files.open(letter.path, io::OpenMode::kRead);
   const bool has_chunk = file || file.error().kind != ErrorKind::kNotFound;
@@ -107,8 +104,16 @@ std::optional<DeadLetterFile> describe(io::FileSystem& files, const std::string&
 
 }  // namespace
 
+GivenUpFiles dead_letter_names(const std::string& log_directory, const ChunkId& id) {
+  return names_in(log_directory + "/dead", id);
+}
+
+GivenUpFiles names_of(const DeadLetterFile& letter) {
+  return names_in(letter.path.substr(0, letter.path.find_last_of('/')), letter.id);
+}
+
 std::string dead_letter_path(const std::string& log_directory, const ChunkId& id) {
-  return chunk_path(log_directory + "/dead", id);
+  return dead_letter_names(log_directory, id).delivery_path();
 }
 
 Result<std::vector<ChunkId>> list_dead_letter_ids(io::FileSystem& files,
@@ -135,7 +140,7 @@ Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
   if (!ids) return tl::unexpected(ids.error());
   std::vector<DeadLetterFile> letters;
   for (const ChunkId& id : *ids) {
-    if (auto letter = describe(files, log_directory + "/dead", id)) {
+    if (auto letter = describe(files, dead_letter_names(log_directory, id), id)) {
       letters.push_back(std::move(*letter));
     }
   }
@@ -154,7 +159,7 @@ Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string
   if (!id || (suffix != kChunkSuffix && suffix != kJsonSuffix)) {
     return fail(ErrorKind::kInvalid, path + ": not the name of a dead letter");
   }
-  auto letter = describe(files, directory, *id);
+  auto letter = describe(files, names_in(directory, *id), *id);
   if (!letter) return fail(ErrorKind::kNotFound, path + ": no such file");
   return std::move(*letter);
 }
@@ -171,38 +176,37 @@ Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile
   return bytes;
 }
 
-Result<LetterIs> compare_dead_letter(io::FileSystem& files, const std::string& path,
-                                     std::string_view bytes, uint64_t records) {
+Result<LetterIs> compare_given_up(io::FileSystem& files, const GivenUpFiles& names,
+                                  const ChunkId& id, std::string_view bytes, uint64_t records) {
+  const std::string path = names.delivery_path();
   const auto there = io::read_whole(files, path, kDeadLetterBytesMax);
   if (!there && there.error().kind == ErrorKind::kNotFound) return LetterIs::kAbsent;
   if (!there) return tl::unexpected(there.error());
   if (*there == bytes) return LetterIs::kSame;
-  const auto letter = find_dead_letter(files, path);
-  if (!letter) return tl::unexpected(letter.error());
+  const auto letter = describe(files, names, id);
+  if (!letter) return LetterIs::kAbsent;
   if (letter->unreadable) return fail(ErrorKind::kIo, path + ": " + letter->fault);
   const bool whole = letter->fault.empty() && crc32c(*there) == letter->file_crc32c &&
                      letter->missing_records == 0 && !letter->more_missing;
   return whole && letter->records > records ? LetterIs::kWhole : LetterIs::kOther;
 }
 
-Result<> sync_dead_letter(io::FileSystem& files, const std::string& path) {
-  DeadLetterFile letter;
-  letter.path = path;
-  for (const std::string& name : {path, json_path(letter)}) {
-    const auto file = files.open(name, io::OpenMode::kRead);
+Result<> sync_given_up(io::FileSystem& files, const GivenUpFiles& names) {
+  for (const std::string& path : {names.delivery_path(), names.description_path()}) {
+    const auto file = files.open(path, io::OpenMode::kRead);
     if (!file) return tl::unexpected(file.error());
     if (auto synced = (*file)->fsync(); !synced) return synced;
   }
-  return files.sync_directory(path.substr(0, path.find_last_of('/')));
+  return files.sync_directory(names.directory);
 }
 
 Result<> remove_dead_letter(io::FileSystem& files, const DeadLetterFile& letter) {
-  const std::string paths[] = {json_path(letter), letter.path};
-  for (const std::string& path : paths) {
+  const GivenUpFiles names = names_of(letter);
+  for (const std::string& path : {names.description_path(), names.delivery_path()}) {
     auto gone = files.unlink(path);
     if (!gone && gone.error().kind != ErrorKind::kNotFound) return gone;
   }
-  return files.sync_directory(letter.path.substr(0, letter.path.find_last_of('/')));
+  return files.sync_directory(names.directory);
 }
 
 }  // namespace millrace::buffer

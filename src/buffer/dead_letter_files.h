@@ -3,7 +3,7 @@
 
 // The dead letters that lie in a log's dead/: what their .json tells, and the checked bytes of
 // their .chunk. Reads only; a file that vanishes meanwhile is passed over, and one without its
-// .json is unfinished or half removed. sync_dead_letter() and remove_dead_letter() are for who
+// .json is unfinished or half removed. sync_given_up() and remove_dead_letter() are for who
 // holds the log's LOCK. Any thread. Invariant: bytes are given out only if their length and CRC are
 // those of the .json.
 
@@ -42,6 +42,18 @@ struct DeadLetterFile {
   uint32_t file_crc32c = 0;
 };
 
+/// Names of the two files of a chunk that was given up: in dead/, or wherever a secondary puts it.
+struct GivenUpFiles {
+  std::string directory;
+  std::string delivery;     // head, body, tail
+  std::string description;  // JSON
+
+  std::string delivery_path() const { return directory + "/" + delivery; }
+  std::string description_path() const { return directory + "/" + description; }
+};
+
+GivenUpFiles dead_letter_names(const std::string& log_directory, const ChunkId& id);
+GivenUpFiles names_of(const DeadLetterFile& letter);
 std::string dead_letter_path(const std::string& log_directory, const ChunkId& id);
 /// In order. No dead/: none.
 Result<std::vector<ChunkId>> list_dead_letter_ids(io::FileSystem& files,
@@ -53,19 +65,18 @@ Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
 Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string& path);
 /// The bytes of the delivery. kCorrupt: they are not what the .json tells.
 Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile& letter);
-/// A letter, and what the log gives back of the same chunk: `bytes` with `records`.
+/// What lies there, and what the log gives back of the same chunk: `bytes` with `records`.
 enum class LetterIs {
   kAbsent,
   kSame,
   kWhole,  // all of the chunk, and the log has less
   kOther,  // neither is known to hold all of the other
 };
-/// The .chunk at `path`. An error: the disk does not answer, so nobody knows.
-Result<LetterIs> compare_dead_letter(io::FileSystem& files, const std::string& path,
-                                     std::string_view bytes, uint64_t records);
-/// Makes both files at `path`, and their names, durable: who wrote them may have been killed
-/// before.
-Result<> sync_dead_letter(io::FileSystem& files, const std::string& path);
+/// An error: the disk does not answer, so nobody knows.
+Result<LetterIs> compare_given_up(io::FileSystem& files, const GivenUpFiles& names,
+                                  const ChunkId& id, std::string_view bytes, uint64_t records);
+/// Makes both files, and their names, durable: who wrote them may have been killed before.
+Result<> sync_given_up(io::FileSystem& files, const GivenUpFiles& names);
 /// The .json first: what is left of a removal that is cut is a .chunk without a reason.
 Result<> remove_dead_letter(io::FileSystem& files, const DeadLetterFile& letter);
 

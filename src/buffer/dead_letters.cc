@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
-#include "buffer/dead_letter_files.h"
 
 namespace millrace::buffer {
 namespace {
@@ -40,14 +39,13 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
 }
 
 // What a letter had that is written anew with other bytes.
-Result<> set_aside(io::FileSystem& files, const std::string& directory, const std::string& name) {
-  for (const char* suffix : {".chunk", ".json"}) {
-    const std::string path = directory + "/" + name + suffix;
+Result<> set_aside(io::FileSystem& files, const GivenUpFiles& names) {
+  for (const std::string& path : {names.delivery_path(), names.description_path()}) {
     auto moved = files.rename(path, path + ".before");
     if (!moved && moved.error().kind != ErrorKind::kNotFound) return moved;
   }
-  log::warn("buffer", "a dead letter of other bytes was there; it is kept as .before",
-            {{"directory", directory}, {"chunk", name}});
+  log::warn("buffer", "a file of this chunk with other bytes was there; it is kept as .before",
+            {{"path", names.delivery_path()}});
   return {};
 }
 
@@ -81,32 +79,36 @@ const char* dead_letter_reason(const QueuedChunk& chunk) {
 
 Result<bool> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
                                const QueuedChunk& chunk, const LoadedChunk& loaded) {
-  const std::string directory = log_directory + "/dead";
-  if (auto made = files.make_directories(directory); !made) return tl::unexpected(made.error());
-  const std::string there = dead_letter_path(log_directory, chunk.id);
-  const auto is = compare_dead_letter(files, there, loaded.bytes, loaded.records);
+  const GivenUpFiles names = dead_letter_names(log_directory, chunk.id);
+  if (auto made = files.make_directories(names.directory); !made) {
+    return tl::unexpected(made.error());
+  }
+  const auto whole = keep_what_is_there(files, names, chunk.id, loaded);
+  if (!whole) return whole;
+  if (*whole) return false;
+  const auto written = write_given_up(files, names, chunk, loaded, "", false);
+  return written ? Result<bool>(true) : tl::unexpected(written.error());
+}
+
+Result<bool> keep_what_is_there(io::FileSystem& files, const GivenUpFiles& names, const ChunkId& id,
+                                const LoadedChunk& loaded) {
+  const auto is = compare_given_up(files, names, id, loaded.bytes, loaded.records);
   if (!is) return tl::unexpected(is.error());
   Result<> done;
-  if (*is == LetterIs::kWhole) {
-    done = sync_dead_letter(files, there);
-    return done ? Result<bool>(false) : tl::unexpected(done.error());
-  }
-  if (*is == LetterIs::kOther) done = set_aside(files, directory, chunk.id.hex());
-  const std::string name = chunk.id.hex();
-  if (done) {
-    done = write_given_up(files, {directory, name + ".chunk", name + ".json"}, chunk, loaded, "");
-  }
-  return done ? Result<bool>(true) : tl::unexpected(done.error());
+  if (*is == LetterIs::kWhole) done = sync_given_up(files, names);
+  if (*is == LetterIs::kOther) done = set_aside(files, names);
+  return done ? Result<bool>(*is == LetterIs::kWhole) : tl::unexpected(done.error());
 }
 
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
-                        const LoadedChunk& loaded, const std::string& output) {
+                        const LoadedChunk& loaded, const std::string& output,
+                        bool description_first) {
   const std::string why = description(chunk, loaded, output);
-  std::array<std::pair<std::string_view, std::string_view>, 2> contents = {
-      {{names.delivery, loaded.bytes}, {names.description, why}}};
-  if (names.description_first) std::swap(contents[0], contents[1]);
-  for (const auto& [name, bytes] : contents) {
-    auto written = io::write_whole(files, names.directory + "/" + std::string(name), bytes);
+  std::array<std::pair<std::string, std::string_view>, 2> contents = {
+      {{names.delivery_path(), loaded.bytes}, {names.description_path(), why}}};
+  if (description_first) std::swap(contents[0], contents[1]);
+  for (const auto& [path, bytes] : contents) {
+    auto written = io::write_whole(files, path, bytes);
     if (!written) return written;
   }
   return files.sync_directory(names.directory);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "buffer/chunk_reader.h"
+#include "buffer/dead_letter_files.h"
 #include "io/io.h"
 
 namespace millrace::buffer {
@@ -37,18 +38,15 @@ const char* dead_letter_reason(const QueuedChunk& chunk);
 Result<bool> write_dead_letter(io::FileSystem& files, const std::string& log_directory,
                                const QueuedChunk& chunk, const LoadedChunk& loaded);
 
-/// Names of the two files of a chunk that was given up, in a directory that is there.
-struct GivenUpFiles {
-  std::string directory;
-  std::string delivery;     // head, body, tail
-  std::string description;  // JSON
-  bool description_first = false;
-};
-
-/// The same anywhere, the delivery first or the description: both files and the directory are
-/// durable when it returns without error. What is there under these names is written again.
-/// `output`: told in the JSON unless it is empty.
+/// For a chunk that is given up: true if all of it lies there and the log has less; that is durable
+/// then and stays. Else what lies there and has other bytes is renamed.
+Result<bool> keep_what_is_there(io::FileSystem& files, const GivenUpFiles& names, const ChunkId& id,
+                                const LoadedChunk& loaded);
+/// The delivery first or the description: both files and the directory are durable when it returns
+/// without error. What is there under these names is written again. `output`: told in the JSON
+/// unless it is empty.
 Result<> write_given_up(io::FileSystem& files, const GivenUpFiles& names, const QueuedChunk& chunk,
-                        const LoadedChunk& loaded, const std::string& output);
+                        const LoadedChunk& loaded, const std::string& output,
+                        bool description_first);
 
 }  // namespace millrace::buffer

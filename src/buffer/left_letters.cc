@@ -33,14 +33,15 @@ Result<bool> LeftLetters::settle(const QueuedChunk& chunk, const LoadedChunk& lo
   if (!any_ || !may_have(chunk.id)) return true;
   DeadLetterFile letter;
   letter.id = chunk.id;
-  letter.path = dead_letter_path(directory_, chunk.id);
-  const auto is = compare_dead_letter(files_, letter.path, loaded.bytes, loaded.records);
+  const GivenUpFiles names = dead_letter_names(directory_, chunk.id);
+  letter.path = names.delivery_path();
+  const auto is = compare_given_up(files_, names, chunk.id, loaded.bytes, loaded.records);
   Result<> settled = fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
   if (!is && loaded.damaged) return tl::unexpected(is.error());
   if (!is) {
     settled = tl::unexpected(is.error());
   } else if (*is == LetterIs::kWhole) {
-    return keep(letter, loaded);
+    return keep(names, loaded);
   } else if (*is != LetterIs::kOther) {  // the .json of one without its .chunk goes, too
     settled = remove_dead_letter(files_, letter);
   }
@@ -55,12 +56,12 @@ Result<bool> LeftLetters::settle(const QueuedChunk& chunk, const LoadedChunk& lo
   return true;
 }
 
-Result<bool> LeftLetters::keep(const DeadLetterFile& letter, const LoadedChunk& loaded) {
-  if (auto synced = sync_dead_letter(files_, letter.path); !synced) {
+Result<bool> LeftLetters::keep(const GivenUpFiles& names, const LoadedChunk& loaded) {
+  if (auto synced = sync_given_up(files_, names); !synced) {
     return tl::unexpected(synced.error());
   }
   log::error("buffer", "a chunk is not sent: all of it lies in dead/, to be requeued",
-             {{"path", letter.path}, {"records_left_in_the_log", loaded.records}});
+             {{"path", names.delivery_path()}, {"records_left_in_the_log", loaded.records}});
   return false;
 }
 

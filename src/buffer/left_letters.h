@@ -33,7 +33,7 @@ class LeftLetters {
  private:
   bool may_have(const ChunkId& id);
   void forget(const ChunkId& id);
-  Result<bool> keep(const DeadLetterFile& letter, const LoadedChunk& loaded);
+  Result<bool> keep(const GivenUpFiles& names, const LoadedChunk& loaded);
 
   io::FileSystem& files_;
   const std::string directory_;

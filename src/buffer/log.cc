@@ -62,7 +62,11 @@ Result<std::unique_ptr<Log>> Log::open(io::Io io, LogSettings settings, BlockPoo
     return tl::unexpected(made.error());
   }
   auto lock = io.files.lock(settings.directory + "/LOCK");
-  if (!lock) return tl::unexpected(lock.error());
+  if (!lock) {
+    Error error = lock.error();
+    if (error.kind == ErrorKind::kLocked) error.message += "; " + settings.directory;
+    return tl::unexpected(error);
+  }
   // The text is for people; a full disk has no room for it.
   auto described = (*lock)->describe(lock_text(io.clock));
   if (!described && described.error().kind != ErrorKind::kNoSpace) {

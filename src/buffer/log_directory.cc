@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "buffer/segment_file.h"
+#include "buffer/side_file.h"
 
 namespace millrace::buffer {
 
@@ -21,6 +22,14 @@ bool holds_log_or_letters(const std::vector<io::DirectoryEntry>& entries) {
          std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
            return entry.directory && entry.name == "dead";
          });
+}
+
+bool is_log_file(const std::string& name) {
+  uint32_t epoch = 0;
+  uint64_t base = 0;
+  return name == "LOCK" || name == "chunks.pos" || name == "chunks.pos.next" ||
+         parse_segment_name(name, epoch, base) || is_spare_name(name) || is_side_file_name(name) ||
+         is_unfinished_side_file_name(name);
 }
 
 }  // namespace millrace::buffer

@@ -68,7 +68,11 @@ bool parse_segment_name(const std::string& name, uint32_t& epoch, uint64_t& base
          base_lsn % kBlockBytes == 0 && base_lsn <= kLsnMax;
 }
 
-bool is_spare_name(const std::string& name) { return name.starts_with(kSparePrefix); }
+bool is_spare_name(const std::string& name) {
+  const std::string_view prefix = kSparePrefix;
+  return name.starts_with(prefix) && name.size() > prefix.size() &&
+         name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+}
 
 Result<Spare> make_spare(io::FileSystem& files, const std::string& directory, uint64_t number,
                          uint64_t wished_bytes, uint64_t least_bytes) {

@@ -98,7 +98,7 @@ class Requeue {
     const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
     if (chunk == nullptr || chunk->kind == buffer::ChunkKind::kDeliver) return true;
     if (!is_same(letter, chunk)) return false;
-    auto done = buffer::sync_dead_letter(io_.files, letter.path);
+    auto done = buffer::sync_given_up(io_.files, buffer::names_of(letter));
     if (done) done = log_->finish_dead(*chunk);
     if (!done) note(complain_of_error(chosen_.place.directory, done.error()));
     return done.has_value();

@@ -255,7 +255,8 @@ void FlushThread::give_up(QueuedChunk chunk) {
 }
 
 bool FlushThread::keep_in_secondary(const QueuedChunk& chunk) {
-  if (auto written = outlet_.secondary->write(chunk, loaded_); !written) {
+  const auto written = outlet_.secondary->write(chunk, loaded_);
+  if (!written) {
     cells_.add(Metric::kSecondaryFailures);
     log::error("flush", "the secondary cannot take a chunk",
                {{"output", log_.settings().output_id},
@@ -265,7 +266,7 @@ bool FlushThread::keep_in_secondary(const QueuedChunk& chunk) {
   }
   cells_.add(chunk.give_up == buffer::GiveUp::kRefused ? Metric::kSecondaryRefused
                                                        : Metric::kSecondaryRetryLimit);
-  buffer::Log::count_damage(cells_, loaded_);
+  if (*written) buffer::Log::count_damage(cells_, loaded_);
   log::warn("flush", "chunk given up, it was put into the secondary",
             {{"output", log_.settings().output_id},
              {"worker", log_.settings().worker_id},

@@ -25,19 +25,20 @@ Result<std::unique_ptr<Secondary>> Secondary::open(io::Io io, const config::Seco
   return tl::unexpected(error);
 }
 
-Result<> Secondary::write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded) {
+Result<bool> Secondary::write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded) {
   const std::string name = options_.basename + "." + chunk.id.hex();
-  const buffer::GivenUpFiles names{.directory = options_.directory,
-                                   .delivery = name,
-                                   .description = name + ".json",
-                                   .description_first = true};
-  auto written = buffer::write_given_up(io_.files, names, chunk, loaded, output_id_);
-  if (written) return written;
+  const buffer::GivenUpFiles names{
+      .directory = options_.directory, .delivery = name, .description = name + ".json"};
+  const auto whole = buffer::keep_what_is_there(io_.files, names, chunk.id, loaded);
+  if (!whole) return whole;
+  if (*whole) return false;
+  const auto written = buffer::write_given_up(io_.files, names, chunk, loaded, output_id_, true);
+  if (written) return true;
   // The chunk goes elsewhere; what is left here would tell of it for ever.
-  for (const std::string& half : {names.delivery, names.description}) {
-    (void)io_.files.unlink(names.directory + "/" + half);
+  for (const std::string& half : {names.delivery_path(), names.description_path()}) {
+    (void)io_.files.unlink(half);
   }
-  return written;
+  return tl::unexpected(written.error());
 }
 
 }  // namespace millrace::flush

@@ -7,10 +7,10 @@
 // attempts, last error), which comes first: whoever takes deliveries from there finds the reason.
 // One without its delivery is of a process that was killed: its chunk was given up or sent later.
 // What is not finished has a hidden name. The name is the chunk's, so a chunk that is written again
-// after a crash replaces its own files, and outputs, workers and processes can share a directory.
-// Does not decide when a chunk is given up, nor finish it.
-// Invariant: write() returned without error only if both files and the directory are durable.
-// write(): any thread.
+// after a crash replaces its own files (what has other bytes is kept, for the disk has damaged one
+// of both), and outputs, workers and processes can share a directory. Does not decide when a chunk
+// is given up, nor finish it. Invariant: write() returned without error only if both files and the
+// directory are durable. write(): any thread.
 
 #include <memory>
 #include <string>
@@ -27,7 +27,8 @@ class Secondary {
   static Result<std::unique_ptr<Secondary>> open(io::Io io, const config::Secondary& options,
                                                  const std::string& output_id);
 
-  Result<> write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded);
+  /// False: all of the chunk lies there, and the log has less; that stays.
+  Result<bool> write(const buffer::QueuedChunk& chunk, const buffer::LoadedChunk& loaded);
   const std::string& directory() const { return options_.directory; }
 
  private:

@@ -186,6 +186,27 @@ class Adoption(IntegrationCase):
         # Chunks that were full before the stop may have been delivered then.
         self.assert_all_well(self.stream, self.senders, repeats=None)
 
+    def test_files_of_people_are_left_to_them(self):
+        """What lies in a buffer under names like those of its files, and a removal's mark."""
+        millrace = self.millrace(self.matches(), system={"workers": 2})
+        self.send_to_all_workers(millrace, 2)
+        buffer = self.buffer_of(millrace, 1)
+        kept = ["chunks.pos.backup", "seg.notes.txt", "spare.keys"]
+        for name in kept + ["REMOVED"]:
+            with open(os.path.join(buffer, name), "w", encoding="utf-8"):
+                pass
+        self.assertEqual(millrace.stop(), 0)
+        millrace.start()  # killed between the mark and its new name, and the workers are back
+        self.assertNotIn("REMOVED", os.listdir(buffer))
+        self.assertEqual(millrace.stop(), 0)
+        self.configure(millrace, 1, dedup_window="1s")
+        millrace.start()
+        until(lambda: "cannot be removed" in millrace.log(), "the buffer is delivered")
+        self.assertIn("not of this buffer", millrace.log())
+        self.assertLessEqual(set(kept), set(os.listdir(buffer)))
+        millrace.wait_idle()
+        self.assert_all_well(self.stream, self.senders)
+
     def test_a_worker_on_another_disk_is_adopted(self):
         millrace = self.millrace(self.matches(), system={"workers": 2})
         self.send_to_all_workers(millrace, 2)
@@ -197,6 +218,12 @@ class Adoption(IntegrationCase):
         told = run_command("buffer", "stats", "--dir", millrace.root)
         self.assertIn("worker1", told.stdout.decode())
         self.configure(millrace, 1, dedup_window="1s")
+        os.rename(disk, disk + ".away")
+        millrace.launch()
+        self.assertEqual(millrace.wait_exit(), CANNOT_READ)
+        self.assertIn(f"{worker}: a link that leads nowhere; it may hold buffers of workers",
+                      millrace.log())
+        os.rename(disk + ".away", disk)
         millrace.start()
         until(lambda: "it was removed" in millrace.log(), "the buffer is delivered")
         self.assertTrue(os.path.islink(worker))
