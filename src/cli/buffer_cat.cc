@@ -42,8 +42,8 @@ int cat_one(io::FileSystem& files, const Arguments& arguments, const std::string
   }
   buffer::LoadedChunk loaded;
   const auto& chunk = *found->chunk;
-  if (auto read = found->log.view->load(chunk, loaded); !read) {
-    return complain_of_error(found->log.place.directory + ": " + name, read.error());
+  if (auto read = found->log->view->load(chunk, loaded); !read) {
+    return complain_of_error(found->log->place.directory + ": " + name, read.error());
   }
   const Delivery delivery{std::move(loaded.bytes), loaded.seal.open.payload_format,
                           loaded.seal.open.metadata};

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
 
 #include "app/exit_code.h"
 #include "base/log.h"
@@ -38,25 +38,55 @@ int remove_letters(io::FileSystem& files, const ChosenLetters& chosen, Output& o
   return app::kExitFine;
 }
 
-int give_up(io::Io io, const FoundPlace& found, Output& out) {
-  const std::string& directory = found.log.place.directory;
-  const ChunkId id = found.chunk->found.open->id;
+// By the log's directory, in the order they were named.
+using ChunksOfLogs = std::map<std::string, std::vector<ChunkId>>;
+
+ChunksOfLogs choose_chunks(io::FileSystem& files, const Arguments& arguments, int& code) {
+  ChunksOfLogs chosen;
+  const std::vector<std::string>& names = arguments.buffer.chunks;
+  const auto found = find_chunks(files, arguments, names);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!found[i]) {
+      code = worse(code, found[i].error());
+    } else if (found[i]->chunk == nullptr || found[i]->chunk->finished) {
+      complain("chunk " + shown(names[i]) + " is not waiting for its delivery any more");
+      code = worse(code, app::kExitBadData);
+    } else {
+      const FoundPlace& place = *found[i];
+      chosen[place.log->place.directory].push_back(place.chunk->found.open->id);
+    }
+  }
+  return chosen;
+}
+
+// Each opening of a log is a recovery and leaves a segment, so there is one for all its chunks.
+int give_up(io::Io io, const std::string& directory, const std::vector<ChunkId>& ids, Output& out) {
   auto log = open_stopped(io, directory);
   if (!log) return log.error();
-  const auto& chunks = (*log)->chunks();
-  const auto chunk = std::find_if(chunks.begin(), chunks.end(),
-                                  [&](const buffer::QueuedChunk& one) { return one.id == id; });
-  if (chunk == chunks.end()) {
-    complain("chunk " + id.uuid() + " was finished meanwhile");
-    return app::kExitBadData;
-  }
+  int code = app::kExitFine;
   buffer::LoadedChunk loaded;
-  if (auto done = (*log)->give_up(*chunk, kByHand, loaded); !done) {
-    return complain_of_error(directory, done.error());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string id = ids[i].uuid();
+    const buffer::QueuedChunk* const chunk = find_queued(**log, ids[i]);
+    if (chunk == nullptr) {
+      complain("chunk " + id + " was finished meanwhile");
+      code = worse(code, app::kExitBadData);
+      continue;
+    }
+    if (auto done = (*log)->give_up(*chunk, kByHand, loaded); !done) {
+      code = worse(code, complain_of_error(directory, done.error()));
+      if (done.error().kind == ErrorKind::kCorrupt) continue;  // nothing is wrong with the others
+      if (const size_t left = ids.size() - i - 1; left > 0) {
+        complain_of(directory,
+                    fmt::format("{} more stay as they are; run the command again", left));
+      }
+      return code;
+    }
+    out.write(fmt::format("{} is a dead letter now, {} records{}: {}/dead/{}.chunk\n", id,
+                          loaded.records, missing_text(loaded.missing_records), directory,
+                          ids[i].hex()));
   }
-  out.write(fmt::format("{} is a dead letter now, {} records{}: {}/dead/{}.chunk\n", id.uuid(),
-                        loaded.records, missing_text(loaded.missing_records), directory, id.hex()));
-  return app::kExitFine;
+  return code;
 }
 
 }  // namespace
@@ -117,16 +147,9 @@ int dead_letter(const Arguments& arguments, Output& out) {
     return out.finish(app::kExitUsage);
   }
   int code = app::kExitFine;
-  for (const std::string& name : arguments.buffer.chunks) {
-    const auto found = find_chunk(files, arguments, name);
-    if (!found) {
-      code = worse(code, found.error());
-    } else if (found->chunk == nullptr || found->chunk->finished) {
-      complain("chunk " + shown(name) + " is not waiting for its delivery any more");
-      code = worse(code, app::kExitBadData);
-    } else {
-      code = worse(code, give_up(io::Io{files, clock, random}, *found, out));
-    }
+  const ChunksOfLogs chosen = choose_chunks(files, arguments, code);
+  for (const auto& [directory, ids] : chosen) {
+    code = worse(code, give_up(io::Io{files, clock, random}, directory, ids, out));
   }
   return out.finish(code);
 }

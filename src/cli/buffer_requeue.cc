@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "app/exit_code.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -14,13 +12,6 @@ namespace millrace::cli {
 namespace {
 
 constexpr uint64_t kCommitBytesMax = 16ULL << 20;
-
-const buffer::QueuedChunk* queued(const buffer::StoppedLog& log, const ChunkId& id) {
-  const auto& chunks = log.chunks();
-  const auto found = std::find_if(chunks.begin(), chunks.end(),
-                                  [&](const buffer::QueuedChunk& one) { return one.id == id; });
-  return found == chunks.end() ? nullptr : &*found;
-}
 
 // The dead letters of one log. Each is removed only after its chunk was read back from the log.
 class Requeue {
@@ -71,7 +62,7 @@ class Requeue {
   bool add(const std::vector<const buffer::DeadLetterFile*>& letters) {
     for (const buffer::DeadLetterFile* letter : letters) {
       if (!finish_dead(*letter)) continue;
-      if (queued(*log_, letter->id) == nullptr) {
+      if (find_queued(*log_, letter->id) == nullptr) {
         if (log_->was_delivered(letter->id) && !force_) {
           complain("chunk " + letter->id.uuid() +
                    ": it was delivered after it had been put into dead/; --force sends it once "
@@ -95,7 +86,7 @@ class Requeue {
   // A letter whose chunk was to become one and has no line yet: it gets that, or the next start
   // would write the letter again. False: it cannot, which was told.
   bool finish_dead(const buffer::DeadLetterFile& letter) {
-    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+    const buffer::QueuedChunk* const chunk = find_queued(*log_, letter.id);
     if (chunk == nullptr || chunk->kind == buffer::ChunkKind::kDeliver) return true;
     if (!is_same(letter, chunk)) return false;
     auto done = buffer::sync_given_up(io_.files, buffer::names_of(letter));
@@ -106,7 +97,7 @@ class Requeue {
 
   // A .chunk without its .json: of a run that was killed, if the log has the same.
   void finish_removal(const buffer::DeadLetterFile& letter) {
-    const buffer::QueuedChunk* const chunk = queued(*log_, letter.id);
+    const buffer::QueuedChunk* const chunk = find_queued(*log_, letter.id);
     bool known = chunk != nullptr && chunk->kind == buffer::ChunkKind::kDeliver;
     if (known) {
       auto bytes = io::read_whole(io_.files, letter.path, buffer::kDeadLetterBytesMax);
@@ -138,7 +129,7 @@ class Requeue {
 
   // The chunk is in the log, from this run or one that was killed before it came this far.
   void finish(const buffer::DeadLetterFile& letter) {
-    if (!is_same(letter, queued(*log_, letter.id))) return;
+    if (!is_same(letter, find_queued(*log_, letter.id))) return;
     if (!remove(letter)) return;
     out_.write(fmt::format("{} requeued, {} records{}, {} bytes\n", letter.id.uuid(),
                            loaded_.records, missing_text(letter.missing_records),

@@ -57,7 +57,7 @@ void add_open(const buffer::OpenPayload& open, Json& json) {
 }
 
 void add_frames(const FoundPlace& found, const buffer::LoadedChunk& loaded, Json& json) {
-  const buffer::LogView& view = *found.log.view;
+  const buffer::LogView& view = *found.log->view;
   Json frames = Json::array();
   for (const uint64_t lsn : loaded.seal.frame_lsns) {
     frames.push_back(place_of_frame(view, lsn));
@@ -127,16 +127,16 @@ void write_text(const Json& json, Output& out) {
 
 int describe_chunk(const FoundPlace& found, Json& json) {
   const buffer::ViewedChunk& chunk = *found.chunk;
-  const ChunkRow row = row_of(found.log.place, chunk);
-  json = describe(found.log.place, row);
+  const ChunkRow row = row_of(found.log->place, chunk);
+  json = describe(found.log->place, row);
   json["chunk_seq"] = fmt::format("{:016x}", chunk.seq);
   json["epoch"] = chunk.seq >> buffer::kEpochShift;
   if (!row.outcome.empty()) json["outcome"] = row.outcome;
-  if (chunk.finished) json["position_line"] = line_json(*found.log.view, *chunk.finished);
-  if (chunk.tried) json["attempts_line"] = line_json(*found.log.view, *chunk.tried);
+  if (chunk.finished) json["position_line"] = line_json(*found.log->view, *chunk.finished);
+  if (chunk.tried) json["attempts_line"] = line_json(*found.log->view, *chunk.tried);
   if (chunk.found.open) add_open(*chunk.found.open, json);
   buffer::LoadedChunk loaded;
-  auto read = found.log.view->load(chunk, loaded);
+  auto read = found.log->view->load(chunk, loaded);
   if (!read) {
     json["unreadable"] = utf8_repaired(read.error().message);
     return read.error().kind == ErrorKind::kNotFound ? app::kExitFine : app::kExitBadData;
@@ -158,7 +158,7 @@ int buffer_show(const Arguments& arguments, Output& out) {
     }
     Json json;
     if (found->letter) {
-      json = describe_letter(found->log.place, *found->letter);
+      json = describe_letter(found->log->place, *found->letter);
       if (!found->letter->fault.empty()) code = worse(code, app::kExitBadData);
     } else {
       code = worse(code, describe_chunk(*found, json));

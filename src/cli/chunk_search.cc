@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/chunk_search.h"
 
+#include <map>
 #include <set>
+#include <utility>
 
 #include "app/exit_code.h"
 
@@ -12,36 +14,49 @@ constexpr int kUnfinished = 3;
 constexpr int kLetter = 2;
 constexpr int kFinished = 1;
 
+// One life of an id in a log.
+struct Life {
+  const buffer::ViewedChunk* chunk = nullptr;
+  const buffer::DeadLetterFile* letter = nullptr;  // if it is no chunk
+
+  const ChunkId& id() const { return letter != nullptr ? letter->id : chunk->found.open->id; }
+  int rank() const {
+    if (letter != nullptr) return kLetter;
+    return chunk->state == buffer::ChunkState::kFinished ? kFinished : kUnfinished;
+  }
+};
+// By the digits of their ids, so that a name finds its own among many; those of one id in order.
+using Lives = std::multimap<std::string, Life>;
+
+Lives lives_of(const ViewedLog& log) {
+  Lives lives;
+  for (const auto& [seq, chunk] : log.view->chunks()) {
+    if (chunk.found.open) lives.emplace(chunk.found.open->id.hex(), Life{&chunk, nullptr});
+  }
+  for (const buffer::DeadLetterFile& letter : log.letters) {
+    lives.emplace(letter.id.hex(), Life{nullptr, &letter});
+  }
+  return lives;
+}
+
 class Search {
  public:
   explicit Search(std::string name) : name_(std::move(name)) {}
 
-  void look_at(ViewedLog log) {
-    const buffer::ViewedChunk* chunk = nullptr;
-    const buffer::DeadLetterFile* letter = nullptr;
-    int rank = 0;
-    for (const auto& [seq, one] : log.view->chunks()) {
-      if (!one.found.open || !is_named(one.found.open->id, name_)) continue;
-      ids_.insert(one.found.open->id.uuid());
-      const int own = one.state == buffer::ChunkState::kFinished ? kFinished : kUnfinished;
-      if (own < rank) continue;
-      rank = own;
-      chunk = &one;
+  void look_at(const std::shared_ptr<const ViewedLog>& log, const Lives& lives) {
+    const Life* best = nullptr;
+    for (auto at = lives.lower_bound(name_); at != lives.end() && is_named(at->second.id(), name_);
+         ++at) {
+      const Life& life = at->second;
+      ids_.insert(life.id().uuid());
+      if (best == nullptr || life.rank() >= best->rank()) best = &life;
     }
-    for (const buffer::DeadLetterFile& one : log.letters) {
-      if (!is_named(one.id, name_)) continue;
-      ids_.insert(one.id.uuid());
-      if (kLetter <= rank) continue;
-      rank = kLetter;
-      chunk = nullptr;
-      letter = &one;
-    }
-    if (rank <= rank_) return;
-    rank_ = rank;
-    found_.chunk = chunk;
+    if (best == nullptr || best->rank() <= rank_) return;
+    rank_ = best->rank();
+    found_.log = log;
+    found_.chunk = best->chunk;
     found_.letter.reset();
-    if (letter != nullptr) found_.letter = *letter;
-    found_.log = std::move(log);
+    if (best->letter != nullptr) found_.letter = *best->letter;
   }
 
   tl::expected<FoundPlace, int> result(int code) {
@@ -71,32 +86,58 @@ class Search {
 tl::expected<FoundPlace, int> find_file(io::FileSystem& files, const std::string& path) {
   auto letter = buffer::find_dead_letter(files, path);
   if (!letter) return tl::unexpected(complain_of_error("millrace", letter.error()));
+  ViewedLog log;
+  log.place.directory = path.substr(0, path.find_last_of('/'));
   FoundPlace found;
-  found.log.place.directory = path.substr(0, path.find_last_of('/'));
+  found.log = std::make_shared<const ViewedLog>(std::move(log));
   found.letter = std::move(*letter);
   return found;
 }
 
+// By where the result of each belongs. Returns the exit code of what could not be looked at.
+int look_into_logs(io::FileSystem& files, const Arguments& arguments,
+                   std::map<size_t, Search>& searches) {
+  const auto places = find_logs(files, arguments);
+  if (!places) return places.error();
+  int code = app::kExitFine;
+  for (const LogPlace& place : *places) {
+    auto viewed = view_log(files, place, false);
+    if (!viewed) {
+      code = worse(code, complain_of_error(place.directory, viewed.error()));
+      continue;
+    }
+    code = worse(code, viewed->code);
+    const auto log = std::make_shared<const ViewedLog>(std::move(*viewed));
+    const Lives lives = lives_of(*log);
+    for (auto& [at, search] : searches) search.look_at(log, lives);
+  }
+  return code;
+}
+
 }  // namespace
+
+std::vector<tl::expected<FoundPlace, int>> find_chunks(io::FileSystem& files,
+                                                       const Arguments& arguments,
+                                                       const std::vector<std::string>& names) {
+  std::vector<tl::expected<FoundPlace, int>> found;
+  std::map<size_t, Search> searches;
+  for (const std::string& name : names) {
+    if (is_letter_path(name)) {
+      found.push_back(find_file(files, name));
+      continue;
+    }
+    if (check_names({name})) searches.emplace(found.size(), Search(chunk_name(name)));
+    found.push_back(tl::unexpected(app::kExitUsage));  // unless it is searched for
+  }
+  if (searches.empty()) return found;
+  const int code = look_into_logs(files, arguments, searches);
+  for (auto& [at, search] : searches) found[at] = search.result(code);
+  return found;
+}
 
 tl::expected<FoundPlace, int> find_chunk(io::FileSystem& files, const Arguments& arguments,
                                          const std::string& name) {
-  if (is_letter_path(name)) return find_file(files, name);
-  if (!check_names({name})) return tl::unexpected(app::kExitUsage);
-  const auto places = find_logs(files, arguments);
-  if (!places) return tl::unexpected(places.error());
-  Search search(chunk_name(name));
-  int code = app::kExitFine;
-  for (const LogPlace& place : *places) {
-    auto log = view_log(files, place, false);
-    if (!log) {
-      code = worse(code, complain_of_error(place.directory, log.error()));
-      continue;
-    }
-    code = worse(code, log->code);
-    search.look_at(std::move(*log));
-  }
-  return search.result(code);
+  return std::move(find_chunks(files, arguments, {name}).front());
 }
 
 }  // namespace millrace::cli

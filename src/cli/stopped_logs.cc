@@ -126,4 +126,11 @@ tl::expected<std::unique_ptr<buffer::StoppedLog>, int> open_stopped(io::Io io,
   return std::move(*log);
 }
 
+const buffer::QueuedChunk* find_queued(const buffer::StoppedLog& log, const ChunkId& id) {
+  const auto& chunks = log.chunks();
+  const auto found = std::find_if(chunks.begin(), chunks.end(),
+                                  [&](const buffer::QueuedChunk& one) { return one.id == id; });
+  return found == chunks.end() ? nullptr : &*found;
+}
+
 }  // namespace millrace::cli

@@ -43,4 +43,7 @@ int complain_of_lock(const std::string& directory, const Error& error);
 tl::expected<std::unique_ptr<buffer::StoppedLog>, int> open_stopped(io::Io io,
                                                                     const std::string& directory);
 
+/// The unfinished chunk of this id, or null. It holds until the log changes.
+const buffer::QueuedChunk* find_queued(const buffer::StoppedLog& log, const ChunkId& id);
+
 }  // namespace millrace::cli

@@ -3,6 +3,8 @@
 """`millrace buffer requeue | dead-letter`: what operators can do to the buffer of a stopped service,
 and what all of `millrace buffer` says to wrong words.
 """
+import fcntl
+import itertools
 import os
 import shutil
 import sys
@@ -13,7 +15,7 @@ import cases
 from golden_buffer import Golden
 from millrace import kinesis_match
 from position_file import dashed
-from tool_case import BAD_DATA, LOCKED, USAGE, ToolCase, contents, flip
+from tool_case import BAD_DATA, DISK, LOCKED, USAGE, ToolCase, contents, flip
 from waiting import until
 
 
@@ -211,6 +213,74 @@ class Changing(ToolCase):
         for where, _, names in os.walk(os.path.dirname(os.path.dirname(path))):
             for name in names:
                 self.assertEqual(os.stat(os.path.join(where, name)).st_uid, 65534, name)
+
+
+class ByHand(ToolCase):
+    def logs(self, *names):
+        """Golden buffers as the logs of one root_dir: their directories and their queued ids."""
+        top, directories, ids = self.place("root"), [], []
+        for name in names:
+            golden = Golden(name)
+            directories.append(os.path.join(top, "worker0", name, "buffer"))
+            golden.place_at(directories[-1])
+            ids.append([dashed(one["chunk_id"]) for one in golden.queued])
+        return top, directories, ids
+
+    def segments(self, directory):
+        return {name for name in os.listdir(directory) if name.startswith("seg.")}
+
+    def queued(self, directory):
+        return {row["chunk_id"] for row in self.rows("--dir", directory) if row["state"] != "dead"}
+
+    def test_many_at_once(self):
+        """One opening of each log is enough for all: it leaves one segment, not one a chunk."""
+        top, directories, ids = self.logs("kpl", "kpl-segments", "kpl-fluentd")
+        unknown = "0" * 32
+        named = [chunk for some in itertools.zip_longest(*ids) for chunk in some if chunk]
+        named.insert(2, unknown)
+        named.insert(5, "xyz")
+        before = [self.segments(directory) for directory in directories]
+        done = self.tool("dead-letter", *named, "--dir", top, code=BAD_DATA)
+        told = [line.split()[0] for line in done.stdout.decode().splitlines()]
+        for one in ids:
+            self.assertEqual([chunk for chunk in told if chunk in one],
+                             [chunk for chunk in named if chunk in one])
+        self.assertEqual(len(told), sum(map(len, ids)))
+        self.assertEqual(done.stderr.decode().count("no chunk " + unknown), 1)
+        self.assertEqual(done.stderr.decode().count('"xyz" is no chunk id'), 1)
+        for directory, there in zip(directories, before):
+            self.assertEqual(self.queued(directory), set())
+            self.assertLessEqual(len(self.segments(directory) - there), 1)
+            self.tool("verify", "--dir", directory)
+        error = self.errors("dead-letter", *ids[0], "--dir", top, code=BAD_DATA)
+        self.assertEqual(error.count("is not waiting for its delivery any more"), len(ids[0]))
+
+    def test_named_twice(self):
+        top, _, ((first, *_),) = self.logs("kpl")
+        done = self.tool("dead-letter", first, first, "--dir", top, code=BAD_DATA)
+        self.assertEqual(done.stdout.count(b"is a dead letter now"), 1)
+        self.assertIn(f"chunk {first} was finished meanwhile", done.stderr.decode())
+
+    def test_a_log_that_is_held(self):
+        top, directories, ids = self.logs("kpl", "kpl-segments")
+        before = contents(directories[0])
+        with open(os.path.join(directories[0], "LOCK"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            error = self.errors("dead-letter", *ids[0], *ids[1], "--dir", top, code=LOCKED)
+        self.assertEqual(error.count("stop that process first"), 1)
+        self.assertEqual(self.queued(directories[0]), set(ids[0]))
+        self.assertEqual(set(contents(directories[0])) - set(before),
+                         {os.path.join(directories[0], "LOCK")})
+        self.assertEqual(self.queued(directories[1]), set())
+
+    def test_an_error_of_the_disk_ends_the_work_on_that_log(self):
+        top, directories, ids = self.logs("kpl", "kpl-segments")
+        name = ids[1][1].replace("-", "") + ".chunk"
+        os.makedirs(os.path.join(directories[1], "dead", name))
+        done = self.tool("dead-letter", *ids[1], *ids[0], "--dir", top, code=DISK)
+        self.assertEqual(self.queued(directories[0]), set())
+        self.assertEqual(self.queued(directories[1]), set(ids[1][1:]))
+        self.assertIn(f"{len(ids[1]) - 2} more stay as they are", done.stderr.decode())
 
 
 class Arguments(ToolCase):
