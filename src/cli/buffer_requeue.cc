@@ -16,8 +16,8 @@ constexpr uint64_t kCommitBytesMax = 16ULL << 20;
 // The dead letters of one log. Each is removed only after its chunk was read back from the log.
 class Requeue {
  public:
-  Requeue(io::Io io, const ChosenLetters& chosen, bool force, Output& out)
-      : io_(io), chosen_(chosen), force_(force), out_(out) {}
+  Requeue(io::Io io, const ChosenLetters& chosen, const BufferArguments& wanted, Output& out)
+      : io_(io), chosen_(chosen), force_(wanted.force), all_(wanted.all), out_(out) {}
 
   int run() {
     std::vector<const buffer::DeadLetterFile*> sendable;
@@ -28,10 +28,12 @@ class Requeue {
         continue;
       }
       const auto chunk = read_requeued(io_.files, letter, force_);
-      if (chunk) {
-        sendable.push_back(&letter);
-      } else {
+      if (!chunk) {
         note(complain_of_error("millrace", chunk.error()));
+      } else if (chunk->records.empty()) {
+        pass_over(letter);
+      } else {
+        sendable.push_back(&letter);
       }
     }
     if (sendable.empty() && half_removed.empty()) return code_;
@@ -50,6 +52,14 @@ class Requeue {
 
  private:
   void note(int code) { code_ = worse(code_, code); }
+
+  // It tells what was lost, so it stays; --all means those with something to queue.
+  void pass_over(const buffer::DeadLetterFile& letter) {
+    complain("chunk " + letter.id.uuid() + ": it holds no records" +
+             missing_text(letter.missing_records) +
+             "; there is nothing to queue, and millrace buffer dead-letter rm removes it");
+    if (!all_) note(app::kExitBadData);
+  }
 
   bool commit() {
     auto committed = log_->commit();
@@ -145,6 +155,7 @@ class Requeue {
   io::Io io_;
   const ChosenLetters& chosen_;
   const bool force_;
+  const bool all_;
   Output& out_;
   int code_ = app::kExitFine;
   std::unique_ptr<buffer::StoppedLog> log_;
@@ -163,7 +174,7 @@ int buffer_requeue(const Arguments& arguments, Output& out) {
   if (!chosen) return out.finish(chosen.error());
   int code = chosen->code;
   for (const ChosenLetters& letters : chosen->logs) {
-    Requeue requeue(io::Io{files, clock, random}, letters, arguments.buffer.force, out);
+    Requeue requeue(io::Io{files, clock, random}, letters, arguments.buffer, out);
     code = worse(code, requeue.run());
   }
   return out.finish(code);

@@ -89,7 +89,9 @@ Result<RequeuedChunk> read_requeued(io::FileSystem& files, const buffer::DeadLet
     chunk.records.push_back(body.substr(0, size));
     body.remove_prefix(size);
   }
-  if (!body.empty() || chunk.records.empty() || !*aggregate ||
+  // Of a chunk that the disk had lost, its head and tail are all there is.
+  const bool as_told = !chunk.records.empty() || letter.records == 0;
+  if (!body.empty() || !as_told || !*aggregate ||
       chunk.records.size() != (*aggregate)->records.size()) {
     return damaged(letter, "its body is not made of whole records");
   }

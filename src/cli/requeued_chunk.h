@@ -15,8 +15,8 @@ namespace millrace::cli {
 
 struct RequeuedChunk {
   buffer::OpenPayload open;
-  std::string bytes;  // of the .chunk
-  std::vector<std::string_view> records;
+  std::string bytes;                      // of the .chunk
+  std::vector<std::string_view> records;  // none: the disk had lost them all, as its .json tells
 };
 
 /// Reads the dead letter. kInvalid: it was not made to be delivered, or only `force` delivers it.

@@ -15,7 +15,7 @@ import cases
 from golden_buffer import Golden
 from millrace import kinesis_match
 from position_file import dashed
-from tool_case import BAD_DATA, DISK, LOCKED, USAGE, ToolCase, contents, flip
+from tool_case import BAD_DATA, DISK, FINE, LOCKED, USAGE, ToolCase, contents, flip
 from waiting import until
 
 
@@ -281,6 +281,38 @@ class ByHand(ToolCase):
         self.assertEqual(self.queued(directories[0]), set())
         self.assertEqual(self.queued(directories[1]), set(ids[1][1:]))
         self.assertIn(f"{len(ids[1]) - 2} more stay as they are", done.stderr.decode())
+
+    def test_without_records(self):
+        """A chunk of which no frame can be read: nothing to queue, and no failure of --all."""
+        _, (directory,), ((lost, other, *_),) = self.logs("kpl-segments")
+        where = ("--dir", directory)
+        (told,) = self.rows(lost, *where, command=("show",))
+        for frame in told["data_frames"]:
+            flip(os.path.join(directory, frame["file"]), frame["offset"] + 40)
+        done = self.tool("dead-letter", lost, other, *where)
+        counts = f"0 records, {told['records']} are missing"
+        self.assertIn(f"{lost} is a dead letter now, {counts}", done.stdout.decode())
+        dead = os.path.join(directory, "dead")
+        evidence = {path: found for path, found in contents(dead).items()
+                    if lost.replace("-", "") in path}
+        says = (f"chunk {lost}: it holds no records, {told['records']} are missing; there is "
+                "nothing to queue, and millrace buffer dead-letter rm removes it")
+        for words, code in ((("--all",), FINE), ((lost,), BAD_DATA), (("--force", lost), BAD_DATA),
+                            (("--all",), FINE)):
+            self.assertIn(says, self.errors("requeue", *words, *where, code=code))
+        self.assertEqual({path: found for path, found in contents(dead).items() if path != dead},
+                         evidence)
+        self.assertIn(other, self.queued(directory))
+        # A .json that tells of records is damaged, whatever its .chunk has.
+        path = os.path.join(dead, lost.replace("-", "") + ".json")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace('"records": 0', '"records": 50'))
+        self.assertIn("its body is not made of whole records",
+                      self.errors("requeue", "--all", *where, code=BAD_DATA))
+        self.tool("dead-letter", "rm", "--yes", lost, *where)
+        self.assertEqual(os.listdir(dead), [])
 
 
 class Arguments(ToolCase):
