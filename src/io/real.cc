@@ -88,7 +88,7 @@ Result<> RealFileSystem::make_directories(const std::string& path) {
     struct stat status {};
     const bool there = ::stat(path.c_str(), &status) == 0;
     if (!there || !S_ISDIR(status.st_mode)) {
-      return fail_errno(ENOTDIR, there ? path : path + " (a link that leads nowhere)");
+      return fail_errno(ENOTDIR, there ? path : path + ": a link that leads nowhere");
     }
     // Who made it may have failed, or been killed, before this; or had rights that we have not.
     auto synced = sync_directory(parent_of(path));
