@@ -177,18 +177,19 @@ Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile
 }
 
 Result<LetterIs> compare_given_up(io::FileSystem& files, const GivenUpFiles& names,
-                                  const ChunkId& id, std::string_view bytes, uint64_t records) {
+                                  const ChunkId& id, const LoadedChunk& loaded) {
   const std::string path = names.delivery_path();
   const auto there = io::read_whole(files, path, kDeadLetterBytesMax);
   if (!there && there.error().kind == ErrorKind::kNotFound) return LetterIs::kAbsent;
   if (!there) return tl::unexpected(there.error());
-  if (*there == bytes) return LetterIs::kSame;
+  if (*there == loaded.bytes) return LetterIs::kSame;
   const auto letter = describe(files, names, id);
   if (!letter) return LetterIs::kAbsent;
   if (letter->unreadable) return fail(ErrorKind::kIo, path + ": " + letter->fault);
   const bool whole = letter->fault.empty() && crc32c(*there) == letter->file_crc32c &&
                      letter->missing_records == 0 && !letter->more_missing;
-  return whole && letter->records > records ? LetterIs::kWhole : LetterIs::kOther;
+  const uint64_t least = loaded.records + (loaded.more_missing ? 0 : 1);  // or its head is missing
+  return whole && letter->records >= least ? LetterIs::kWhole : LetterIs::kOther;
 }
 
 Result<> sync_given_up(io::FileSystem& files, const GivenUpFiles& names) {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "buffer/chunk_frames.h"
+#include "buffer/chunk_reader.h"
 #include "io/io.h"
 
 namespace millrace::buffer {
@@ -65,7 +65,7 @@ Result<std::vector<DeadLetterFile>> list_dead_letters(io::FileSystem& files,
 Result<DeadLetterFile> find_dead_letter(io::FileSystem& files, const std::string& path);
 /// The bytes of the delivery. kCorrupt: they are not what the .json tells.
 Result<std::string> read_dead_letter(io::FileSystem& files, const DeadLetterFile& letter);
-/// What lies there, and what the log gives back of the same chunk: `bytes` with `records`.
+/// What lies there, and what the log gives back of the same chunk.
 enum class LetterIs {
   kAbsent,
   kSame,
@@ -74,7 +74,7 @@ enum class LetterIs {
 };
 /// An error: the disk does not answer, so nobody knows.
 Result<LetterIs> compare_given_up(io::FileSystem& files, const GivenUpFiles& names,
-                                  const ChunkId& id, std::string_view bytes, uint64_t records);
+                                  const ChunkId& id, const LoadedChunk& loaded);
 /// Makes both files, and their names, durable: who wrote them may have been killed before.
 Result<> sync_given_up(io::FileSystem& files, const GivenUpFiles& names);
 /// The .json first: what is left of a removal that is cut is a .chunk without a reason.

@@ -92,7 +92,7 @@ Result<bool> write_dead_letter(io::FileSystem& files, const std::string& log_dir
 
 Result<bool> keep_what_is_there(io::FileSystem& files, const GivenUpFiles& names, const ChunkId& id,
                                 const LoadedChunk& loaded) {
-  const auto is = compare_given_up(files, names, id, loaded.bytes, loaded.records);
+  const auto is = compare_given_up(files, names, id, loaded);
   if (!is) return tl::unexpected(is.error());
   Result<> done;
   if (*is == LetterIs::kWhole) done = sync_given_up(files, names);

@@ -35,7 +35,7 @@ Result<bool> LeftLetters::settle(const QueuedChunk& chunk, const LoadedChunk& lo
   letter.id = chunk.id;
   const GivenUpFiles names = dead_letter_names(directory_, chunk.id);
   letter.path = names.delivery_path();
-  const auto is = compare_given_up(files_, names, chunk.id, loaded.bytes, loaded.records);
+  const auto is = compare_given_up(files_, names, chunk.id, loaded);
   Result<> settled = fail(ErrorKind::kCorrupt, "its bytes are not those of the chunk");
   if (!is && loaded.damaged) return tl::unexpected(is.error());
   if (!is) {

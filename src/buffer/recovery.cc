@@ -109,7 +109,7 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
     }
     if (*group) {
       const uint64_t base = proved ? segment.base_lsn : proof_;
-      if (auto added = add_frames(scanner, (*group)->frames, base); !added) return added;
+      if (auto added = add_frames(scanner, segment, (*group)->frames, base); !added) return added;
       if (proved) {
         keep_key((*group)->header);
       } else {
@@ -175,7 +175,7 @@ Result<> Recovery::read_gap(SegmentScanner& scanner, const Segment& segment) {
   for (const ScannedFrame& frame : *frames) {
     intact += frame.header.padded_bytes();
   }
-  if (auto added = add_frames(scanner, *frames, segment.base_lsn); !added) return added;
+  if (auto added = add_frames(scanner, segment, *frames, segment.base_lsn); !added) return added;
   held_ += frames->size();
   cells_.add(Metric::kCorruptBytes, to - from - std::min(intact, to - from));
   log::error("buffer", "corruption in a segment; intact frames in it were kept",
@@ -184,13 +184,25 @@ Result<> Recovery::read_gap(SegmentScanner& scanner, const Segment& segment) {
               {"lsn", from},
               {"bytes", to - from},
               {"intact_frames", frames->size()}});
-  files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
+  mark_damaged(segment);
   scanner.move_to(to);
   return {};
 }
 
-Result<> Recovery::add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
-                              uint64_t base_lsn) {
+void Recovery::mark_damaged(const Segment& segment) {
+  files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
+}
+
+// A chunk has its head, id and key in its OPEN and its SEAL; without both nobody can deliver it.
+void Recovery::tell_bad_payload(const Segment& segment, const ScannedFrame& frame) {
+  cells_.add(Metric::kCorruptBytes, frame.header.padded_bytes());
+  log::error("buffer", "the OPEN or SEAL of a chunk does not hold",
+             {{"directory", settings_.directory}, {"file", segment.name}, {"lsn", frame.lsn}});
+  mark_damaged(segment);
+}
+
+Result<> Recovery::add_frames(SegmentScanner& scanner, const Segment& segment,
+                              const std::vector<ScannedFrame>& frames, uint64_t base_lsn) {
   for (const ScannedFrame& frame : frames) {
     std::optional<std::string> payload;
     const bool finished = files_.position.finished.contains(frame.header.chunk_seq);
@@ -199,6 +211,7 @@ Result<> Recovery::add_frames(SegmentScanner& scanner, const std::vector<Scanned
       auto read = scanner.payload(frame);
       if (!read) return tl::unexpected(read.error());
       payload = std::move(*read);
+      if (!payload) tell_bad_payload(segment, frame);
     }
     table_.add(frame, payload, base_lsn);
   }

@@ -77,8 +77,10 @@ class Recovery {
   bool has_other_seed() const;
   void tell_foreign_keys();
   Result<> read_gap(SegmentScanner& scanner, const Segment& segment);
-  Result<> add_frames(SegmentScanner& scanner, const std::vector<ScannedFrame>& frames,
-                      uint64_t base_lsn);
+  void mark_damaged(const Segment& segment);
+  void tell_bad_payload(const Segment& segment, const ScannedFrame& frame);
+  Result<> add_frames(SegmentScanner& scanner, const Segment& segment,
+                      const std::vector<ScannedFrame>& frames, uint64_t base_lsn);
   Result<> keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from);
   Result<> copy_aside(const Segment& segment, uint64_t from, uint64_t to);
   void tell_unreadable(const Segment& segment, uint64_t bytes);

@@ -64,11 +64,13 @@ class LostSealTest : public ::testing::Test {
     auto file = files_.open(path(segment_), io::OpenMode::kReadWrite);
     ASSERT_TRUE((*file)->pwrite(std::string(end - begin, '\0'), begin));
   }
-  uint64_t offset_of_seal() {
+  uint64_t offset_of_seal() { return offset_of_frame(true); }
+  uint64_t offset_of_frame(bool seal) {
     SideFile side;
     EXPECT_TRUE(decode(*io::read_whole(files_, path(side_), kFileBytesMax), side));
     for (const SideFile::Chunk& chunk : side.chunks) {
-      if (chunk.id.uuid() == chunk_) return kSegmentHeaderBytes + chunk.seal_lsn - side.base_lsn;
+      if (chunk.id.uuid() != chunk_) continue;
+      return kSegmentHeaderBytes + (seal ? chunk.seal_lsn : chunk.open_lsn) - side.base_lsn;
     }
     return 0;
   }
@@ -155,6 +157,32 @@ TEST_F(LostSealTest, OpenAndSeal) {
   EXPECT_EQ(harness_.registry.total(Metric::kDamagedChunks), 1U);
   const std::string json = path("dead/" + letters->front().id.hex() + ".json");
   EXPECT_THAT(*io::read_whole(files_, json, kFileBytesMax), HasSubstr("\"more_missing\": true"));
+}
+
+// The same if their payloads do not hold. A letter of that id that is whole, head and all, stays.
+TEST_F(LostSealTest, OpenAndSealDoNotHold) {
+  const auto staged = LogView::take(files_, kDirectory, false);
+  LoadedChunk whole;
+  for (const auto& [seq, chunk] : (*staged)->chunks()) {
+    if (chunk.found.open->id.uuid() != chunk_) continue;
+    ASSERT_TRUE((*staged)->load(chunk, whole));
+  }
+  QueuedChunk given_up{.id = whole.seal.open.id, .give_up = GiveUp::kByHand};
+  ASSERT_TRUE(write_dead_letter(files_, kDirectory, given_up, whole).value_or(false));
+  for (const uint64_t at : {offset_of_frame(false), offset_of_frame(true)}) {
+    auto file = files_.open(path(segment_), io::OpenMode::kReadWrite);
+    ASSERT_TRUE((*file)->pwrite("?", at + kFrameHeaderBytes + 20));
+  }
+  start();
+  EXPECT_GT(harness_.registry.total(Metric::kCorruptBytes), 0U);
+  EXPECT_EQ(harness_.log().queue().counts().dead_letters, 1U);
+  harness_.log().tend();
+  const auto letters = list_dead_letters(files_, kDirectory);
+  ASSERT_EQ(letters->size(), 1U);
+  EXPECT_EQ(letters->front().id.uuid(), chunk_);
+  EXPECT_EQ(letters->front().reason, reason::kByHand);
+  EXPECT_EQ(*read_dead_letter(files_, letters->front()), whole.bytes);
+  EXPECT_EQ(files_.list(path("dead"))->size(), 2U);
 }
 
 // Its line stays as long as the side file tells of it.
