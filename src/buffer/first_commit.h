@@ -17,6 +17,10 @@
 
 namespace millrace::buffer {
 
+/// Behind a commit that is all a segment is made for: a block for its PAD, and one by which a file
+/// that was cut to its end, for another followed, differs from one that is full.
+constexpr uint64_t kBlocksBehindCommit = 2;
+
 /// Makes `batch` durable as the segment of `header`, whose base_lsn is the batch's start and whose
 /// epoch is set; time and capacity are filled in. Adds the segment to `segments`, its commits told
 /// up to `end_lsn`. On failure nothing of it is there, unless it cannot be unlinked: then the next

@@ -115,20 +115,12 @@ void Log::tend_left_segments() {
 }
 
 bool Log::finish_segment(const Segment& segment) {
-  const uint64_t bytes = kSegmentHeaderBytes + (segment.end_lsn - segment.base_lsn);
-  auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kReadWrite);
-  Result<> done;
-  if (!file) {
-    done = tl::unexpected(file.error());
-  } else {
-    done = shrink(**file, bytes);
-  }
-  if (done) done = (*file)->fsync();
-  if (!done) {
+  if (auto cut = cut_to_end(io_.files, settings_.directory, segment); !cut) {
     log::warn("buffer", "a segment cannot be cut to its end; tried again",
-              {{"file", segment.name}, {"error", done.error().message}});
+              {{"file", segment.name}, {"error", cut.error().message}});
     return false;
   }
+  const uint64_t bytes = kSegmentHeaderBytes + (segment.end_lsn - segment.base_lsn);
   segments_.mark_finished(segment, std::min(bytes, segment.file_bytes), io_.clock.running_ms());
   return true;
 }

@@ -125,7 +125,8 @@ class LogView {
 
   // log_view_scan.cc
   Result<> scan(const Segment& segment, bool newest);
-  Result<bool> is_under_way(SegmentScanner& scanner, const Segment& segment, bool newest) const;
+  Result<bool> is_under_way(SegmentScanner& scanner, const ViewedSegment& viewed,
+                            bool newest) const;
   Result<> add_group(SegmentScanner& scanner, const ScannedGroup& group, Scanned& scanned);
   Result<bool> pass_bad_payloads(SegmentScanner& scanner, Scanned& scanned);
   Result<> pass_gap(SegmentScanner& scanner, Scanned& scanned);

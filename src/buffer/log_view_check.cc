@@ -93,9 +93,14 @@ void LogView::add_lost(std::initializer_list<uint64_t> lsns, const std::string& 
 
 // A frame that no SEAL lists.
 void LogView::add_doubt(Damage& damage) const {
-  if (damage.frame->kind != FrameKind::kData) return;  // OPEN and SEAL repeat each other
   const auto owner = chunks_.find(damage.frame->chunk_seq);
   if (owner != chunks_.end() && owner->second.finished) return;
+  if (damage.frame->kind != FrameKind::kData) {  // OPEN and SEAL repeat each other
+    if (owner == chunks_.end() || owner->second.found.open) return;
+    damage.costs.push_back(name_of_chunk(owner->second) +
+                           ": its head and partition key; its records go to dead/");
+    return;
+  }
   // A SEAL lists another copy, or the chunk's own row above tells what is lost.
   if (owner != chunks_.end() && owner->second.found.sealed) return;
   const std::string name =

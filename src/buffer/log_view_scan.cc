@@ -23,18 +23,6 @@ bool is_shrunk(io::File& file, const Segment& segment) {
   return bytes && *bytes < segment.file_bytes;
 }
 
-// The end of what is not zero in [from, to).
-Result<uint64_t> content_end(SegmentScanner& scanner, uint64_t from, uint64_t to) {
-  uint64_t last = from;
-  for (uint64_t at = from; at < to; at += kBlockBytes) {
-    const uint64_t end = std::min(at + kBlockBytes, to);
-    auto zero = scanner.all_zero(at, end);
-    if (!zero) return tl::unexpected(zero.error());
-    if (!*zero) last = end;
-  }
-  return last;
-}
-
 }  // namespace
 
 Result<> LogView::scan(const Segment& segment, bool newest) {
@@ -57,11 +45,11 @@ Result<> LogView::scan(const Segment& segment, bool newest) {
     auto group = scanner->next(check_payloads_);
     if (!group) return tl::unexpected(group.error());
     if (!*group && !again) {
-      auto under_way = is_under_way(*scanner, segment, newest);
+      auto under_way = is_under_way(*scanner, scanned.viewed, newest);
       if (!under_way) return tl::unexpected(under_way.error());
       if (is_shrunk(**file, segment)) return {};
       if (*under_way) {
-        auto last = content_end(*scanner, scanner->lsn(), segment.end_lsn);
+        auto last = scanner->content_end(scanner->lsn());
         if (!last) return tl::unexpected(last.error());
         scanned.viewed.torn_bytes = *last - scanner->lsn();
         return {};
@@ -81,10 +69,10 @@ Result<> LogView::scan(const Segment& segment, bool newest) {
 // In the newest segment what does not hold is a commit being written, or the torn end of a killed
 // process, unless a later group says that all below its commit was durable. A segment's first
 // commit was durable before the file got its name.
-Result<bool> LogView::is_under_way(SegmentScanner& scanner, const Segment& segment,
+Result<bool> LogView::is_under_way(SegmentScanner& scanner, const ViewedSegment& viewed,
                                    bool newest) const {
   const uint64_t lsn = scanner.lsn();
-  if (!newest || lsn == segment.base_lsn) return false;
+  if (!newest || viewed.commits == 0) return false;
   for (uint64_t from = lsn + 8;;) {
     auto later = scanner.find_group(from);
     if (!later) return tl::unexpected(later.error());
@@ -173,7 +161,7 @@ Result<> LogView::pass_gap(SegmentScanner& scanner, Scanned& scanned) {
   }
   uint64_t end = to;
   if (!*next) {
-    auto last = content_end(scanner, from, to);
+    auto last = scanner.content_end(from);
     if (!last) return tl::unexpected(last.error());
     if (*last > from) end = *last;
   }

@@ -95,6 +95,39 @@ bool Recovery::continues_tail(const GroupHeader& header) const {
   return header.lsn == expected && header.commit_lsn == proof_;
 }
 
+// A segment's first commit was durable before the file got its name, so what does not hold in it is
+// damage, and all of it is proved. False: that commit is whole, or the file was cut (which is
+// told).
+Result<bool> Recovery::prove_by_name(SegmentScanner& scanner, const Segment& segment) {
+  const bool whole = !tail_.empty() && (tail_.back().flags & kGroupEndsCommit) != 0;
+  if (proof_ != segment.base_lsn || whole) return false;
+  uint64_t end = scanner.lsn() + 8;
+  bool ended = false;
+  for (uint64_t from = scanner.lsn(); !ended; from += 8) {
+    auto header = scanner.find_group(from);
+    if (!header) return tl::unexpected(header.error());
+    if (!*header) break;
+    ended = ((*header)->flags & kGroupEndsCommit) != 0;
+    end = (*header)->end_lsn();
+    from = (*header)->lsn;
+  }
+  if (!ended) {
+    auto content = scanner.content_end(scanner.lsn());
+    if (!content) return tl::unexpected(content.error());
+    end = std::max(end, *content);
+  }
+  end = round_up(end, kBlockBytes);
+  if (end > segment.end_lsn) return false;
+  // The name may be in the cache alone, where a killed process left it.
+  if (auto synced = io_.files.sync_directory(settings_.directory); !synced) {
+    return tl::unexpected(synced.error());
+  }
+  for (const GroupHeader& header : tail_) keep_key(header);
+  tail_.clear();
+  proof_ = end;
+  return true;
+}
+
 Result<> Recovery::read_segment(const Segment& segment, bool newest) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return tl::unexpected(file.error());
@@ -118,7 +151,9 @@ Result<> Recovery::read_segment(const Segment& segment, bool newest) {
       ++held_;
       read_end_ = scanner.lsn();
     } else if (newest && !proved) {
-      return keep_torn_tail(scanner, segment, scanner.lsn());
+      auto named = prove_by_name(scanner, segment);
+      if (!named) return tl::unexpected(named.error());
+      if (!*named) return keep_torn_tail(scanner, segment, scanner.lsn());
     } else if (auto read = read_gap(scanner, segment); !read) {
       return read;
     }
@@ -218,35 +253,24 @@ Result<> Recovery::add_frames(SegmentScanner& scanner, const Segment& segment,
   return {};
 }
 
-// The log ends here: what follows was never acked, unless it is a segment's first commit, which was
-// durable before the file got its name. Zeros are what was reserved and not written; the remains of
-// a commit are counted, and kept aside if they look like one.
+// The log ends here: what follows was never acked. Zeros are what was reserved and not written; the
+// remains of a commit are counted, and kept aside if they look like one.
 Result<> Recovery::keep_torn_tail(SegmentScanner& scanner, const Segment& segment, uint64_t from) {
-  uint64_t last = from;
-  for (uint64_t at = from; at < segment.end_lsn; at += kBlockBytes) {
-    auto zero = scanner.all_zero(at, std::min(at + kBlockBytes, segment.end_lsn));
-    if (!zero) return tl::unexpected(zero.error());
-    if (!*zero) last = std::min(at + kBlockBytes, segment.end_lsn);
-  }
-  const bool unfinished = from > segment.base_lsn;
-  // Its first commit took a block at least.
-  if (!unfinished) last = std::min(std::max(last, from + kBlockBytes), segment.end_lsn);
-  if (last == from) return {};
-  cells_.add(unfinished ? Metric::kTornBytes : Metric::kCorruptBytes, last - from);
+  auto last = scanner.content_end(from);
+  if (!last) return tl::unexpected(last.error());
+  if (*last == from) return {};
+  cells_.add(Metric::kTornBytes, *last - from);
   auto header = scanner.find_group(from);
   if (!header) return tl::unexpected(header.error());
   if (!*header) {
-    if (!unfinished) return {};
     log::info("buffer", "the end of an unfinished commit was left out",
-              {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
+              {{"directory", settings_.directory}, {"lsn", from}, {"bytes", *last - from}});
     return {};
   }
-  log::warn("buffer",
-            unfinished ? "an unfinished commit was left out and kept in corrupt/"
-                       : "a damaged commit was left out and kept in corrupt/",
-            {{"directory", settings_.directory}, {"lsn", from}, {"bytes", last - from}});
+  log::warn("buffer", "an unfinished commit was left out and kept in corrupt/",
+            {{"directory", settings_.directory}, {"lsn", from}, {"bytes", *last - from}});
   const auto kept = may_set_aside(io_.files, settings_.directory)
-                        ? copy_aside(segment, from, last)
+                        ? copy_aside(segment, from, *last)
                         : fail(ErrorKind::kNoSpace, "the disk is nearly full");
   if (!kept) {
     log::warn("buffer", "what was left out cannot be kept in corrupt/",

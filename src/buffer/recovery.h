@@ -70,6 +70,7 @@ class Recovery {
   void recall_lost();
   Result<> find_proof(const Segment& newest);
   bool continues_tail(const GroupHeader& header) const;
+  Result<bool> prove_by_name(SegmentScanner& scanner, const Segment& segment);
   Result<> read_segment(const Segment& segment, bool newest);
   std::optional<RequestKey> key_of(const GroupHeader& header) const;
   void keep_key(const GroupHeader& header);

@@ -74,7 +74,8 @@ Result<> Recovery::publish(Recovered& out) {
 }
 
 Result<> Recovery::write_segment(Batch& batch, Recovered& out) {
-  const uint64_t needed = kSegmentHeaderBytes + (out.next_lsn - proof_) + kBlockBytes;  // the PAD
+  const uint64_t needed =
+      kSegmentHeaderBytes + (out.next_lsn - proof_) + kBlocksBehindCommit * kBlockBytes;
   out.header = SegmentHeader{.uuid = files_.uuid,
                              .base_lsn = proof_,
                              .epoch = epoch_ - 1,

@@ -118,6 +118,13 @@ Result<> grow_spare(Spare& spare, uint64_t bytes) {
   return grown;
 }
 
+Result<> cut_to_end(io::FileSystem& files, const std::string& directory, const Segment& segment) {
+  auto file = files.open(directory + "/" + segment.name, io::OpenMode::kReadWrite);
+  if (!file) return tl::unexpected(file.error());
+  auto cut = shrink(**file, kSegmentHeaderBytes + (segment.end_lsn - segment.base_lsn));
+  return cut ? (*file)->fsync() : cut;
+}
+
 Result<> shrink(io::File& file, uint64_t bytes) {
   const auto size = file.size();
   if (!size) return tl::unexpected(size.error());

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "buffer/layout.h"
+#include "buffer/segment_set.h"
 #include "io/io.h"
 
 namespace millrace::buffer {
@@ -44,6 +45,9 @@ Result<> publish_segment(io::FileSystem& files, const std::string& directory, Sp
 /// Gives a spare that was not written to `bytes` of real blocks, synced. On failure it keeps those
 /// it has.
 Result<> grow_spare(Spare& spare, uint64_t bytes);
+
+/// Cuts a segment that was left to its end, and syncs it.
+Result<> cut_to_end(io::FileSystem& files, const std::string& directory, const Segment& segment);
 
 /// Cuts a file that is longer to `bytes`, a step at a time: a file system frees the blocks of a
 /// call in one go, and syncs of other files wait for it meanwhile (64 MiB: 15 to 20 ms on ext4).

@@ -217,4 +217,15 @@ Result<bool> SegmentScanner::all_zero(uint64_t from, uint64_t to) {
   return true;
 }
 
+Result<uint64_t> SegmentScanner::content_end(uint64_t from) {
+  uint64_t last = from;
+  for (uint64_t at = from; at < end_lsn_; at += kBlockBytes) {
+    const uint64_t end = std::min(at + kBlockBytes, end_lsn_);
+    auto zero = all_zero(at, end);
+    if (!zero) return tl::unexpected(zero.error());
+    if (!*zero) last = end;
+  }
+  return last;
+}
+
 }  // namespace millrace::buffer

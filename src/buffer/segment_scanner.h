@@ -61,6 +61,8 @@ class SegmentScanner {
   Result<std::vector<ScannedFrame>> find_frames(uint64_t from, uint64_t to);
   /// True if [from, to) holds only zeros.
   Result<bool> all_zero(uint64_t from, uint64_t to);
+  /// Behind the last block from `from` on that is not zero; `from` if all are.
+  Result<uint64_t> content_end(uint64_t from);
   /// The payload of a frame, or nothing if its CRC does not hold.
   Result<std::optional<std::string>> payload(const ScannedFrame& frame);
 

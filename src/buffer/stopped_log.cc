@@ -115,15 +115,19 @@ Result<> StoppedLog::commit() {
 Result<> StoppedLog::publish() {
   const uint64_t base = batch_->start_lsn();
   const uint64_t end = round_up(batch_->end_lsn(), kBlockBytes);
-  const uint64_t capacity = kSegmentHeaderBytes + (end - base) + kBlockBytes;  // and the PAD
+  const uint64_t capacity = kSegmentHeaderBytes + (end - base) + kBlocksBehindCommit * kBlockBytes;
   auto spare = make_spare(io_.files, directory_, 0, capacity, capacity);
   if (!spare) return tl::unexpected(spare.error());
   SegmentHeader header = recovered_.header;
   header.base_lsn = base;
+  const std::optional<Segment> left = segments_.newest();
   auto published =
       publish_first_commit(io_, directory_, *spare, header, *batch_, crc_, segments_, end);
   if (!published) return published;
   end_lsn_ = end;
+  // Then it shows that another followed. If it cannot be cut, all that it holds is read as before.
+  CHECK(left);
+  (void)cut_to_end(io_.files, directory_, *left);
   const auto proved = prove_commit(io_, *spare->file, pool_, header, crc_, segments_, end_lsn_);
   if (!proved) return tl::unexpected(proved.error());
   end_lsn_ = *proved;

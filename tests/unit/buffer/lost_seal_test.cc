@@ -173,6 +173,8 @@ TEST_F(LostSealTest, OpenAndSealDoNotHold) {
     auto file = files_.open(path(segment_), io::OpenMode::kReadWrite);
     ASSERT_TRUE((*file)->pwrite("?", at + kFrameHeaderBytes + 20));
   }
+  EXPECT_THAT(costs(),
+              ElementsAre(AllOf(HasSubstr(chunk_), HasSubstr("its head and partition key"))));
   start();
   EXPECT_GT(harness_.registry.total(Metric::kCorruptBytes), 0U);
   EXPECT_EQ(harness_.log().queue().counts().dead_letters, 1U);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "buffer/dead_letter_files.h"
+#include "buffer/log_view.h"
 #include "io/faulty.h"
 #include "io/lossy.h"
 #include "tests/support/filtered_files.h"
@@ -136,6 +137,25 @@ TEST_F(StoppedLogTest, ACutRequeueIsNotRepeatedAfterTheDelivery) {
     EXPECT_TRUE(deliveries(files).empty());
     if (whole) break;
   }
+}
+
+// A requeue makes two segments, and the letters are gone: without the second one that is told.
+TEST_F(StoppedLogTest, TheLastSegmentIsMissedWhenItGoes) {
+  io::LossyFileSystem files;
+  prepare(files);
+  ASSERT_TRUE(give_up(files));
+  ASSERT_TRUE(requeue(files));
+  EXPECT_TRUE((*LogView::take(files, kDirectory, true))->damages().empty());
+  std::string newest;
+  const auto entries = files.list(kDirectory);
+  for (const io::DirectoryEntry& entry : *entries) {
+    if (entry.name.ends_with(".log")) newest = std::max(newest, entry.name);
+  }
+  ASSERT_TRUE(files.unlink(std::string(kDirectory) + "/" + newest));
+  EXPECT_FALSE((*LogView::take(files, kDirectory, true))->damages().empty());
+  LogHarness service(files, kDirectory);
+  ASSERT_TRUE(service.start());
+  EXPECT_EQ(service.registry.total(metrics::Metric::kMissingSegments), 1U);
 }
 
 TEST_F(StoppedLogTest, AHeldLogIsNotTouched) {
