@@ -38,14 +38,32 @@ std::string description(const QueuedChunk& chunk, const LoadedChunk& loaded,
   return json.dump(2) + "\n";
 }
 
+constexpr int kBeforeMax = 1000;  // then the last is replaced
+
+// A suffix that neither file has yet.
+Result<std::string> free_suffix(io::FileSystem& files, const GivenUpFiles& names) {
+  std::string suffix = ".before";
+  for (int n = 2; n <= kBeforeMax; ++n) {
+    const auto delivery = files.exists(names.delivery_path() + suffix);
+    if (!delivery) return tl::unexpected(delivery.error());
+    const auto description = files.exists(names.description_path() + suffix);
+    if (!description) return tl::unexpected(description.error());
+    if (!*delivery && !*description) break;
+    suffix = fmt::format(".before{}", n);
+  }
+  return suffix;
+}
+
 // What a letter had that is written anew with other bytes.
 Result<> set_aside(io::FileSystem& files, const GivenUpFiles& names) {
+  const auto suffix = free_suffix(files, names);
+  if (!suffix) return tl::unexpected(suffix.error());
   for (const std::string& path : {names.delivery_path(), names.description_path()}) {
-    auto moved = files.rename(path, path + ".before");
+    auto moved = files.rename(path, path + *suffix);
     if (!moved && moved.error().kind != ErrorKind::kNotFound) return moved;
   }
   log::warn("buffer", "a file of this chunk with other bytes was there; it is kept as .before",
-            {{"path", names.delivery_path()}});
+            {{"path", names.delivery_path() + *suffix}});
   return {};
 }
 

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "app/exit_code.h"
 #include "base/log.h"
+#include "buffer/log_view.h"
 #include "cli/chunk_row.h"
 #include "cli/chunk_search.h"
 #include "cli/commands.h"
@@ -17,6 +19,17 @@ namespace millrace::cli {
 namespace {
 
 constexpr const char* kByHand = "given up by hand";
+
+// Ids of chunks that are in the log whatever becomes of their letters: a command was cut short.
+std::set<std::string> unfinished_chunks(io::FileSystem& files, const std::string& directory) {
+  std::set<std::string> ids;
+  const auto view = buffer::LogView::take(files, directory, false);
+  if (!view) return ids;
+  for (const auto& [seq, chunk] : (*view)->chunks()) {
+    if (!chunk.finished && chunk.found.open) ids.insert(chunk.found.open->id.hex());
+  }
+  return ids;
+}
 
 int remove_letters(io::FileSystem& files, const ChosenLetters& chosen, Output& out) {
   const std::string& directory = chosen.place.directory;
@@ -29,11 +42,14 @@ int remove_letters(io::FileSystem& files, const ChosenLetters& chosen, Output& o
   if (auto described = (*lock)->describe(holder); !described) {
     return complain_of_error(directory, described.error());
   }
+  const std::set<std::string> unfinished = unfinished_chunks(files, directory);
   for (const buffer::DeadLetterFile& letter : chosen.letters) {
     if (auto gone = buffer::remove_dead_letter(files, letter); !gone) {
       return complain_of_error("millrace", gone.error());
     }
-    out.write(fmt::format("{} removed, {} records\n", letter.id.uuid(), letter.records));
+    const bool stays = unfinished.contains(letter.id.hex());
+    out.write(fmt::format("{} removed, {} records{}\n", letter.id.uuid(), letter.records,
+                          stays ? "; its chunk stays in the buffer" : ""));
   }
   return app::kExitFine;
 }

@@ -93,17 +93,26 @@ class EntryPrinter {
   std::string line_;
 };
 
+void print_records(const kpl::Aggregate& aggregate, Output& out) {
+  for (const kpl::UserRecord& record : aggregate.records) {
+    if (!out.write(event_line(record.data))) return;
+  }
+}
+
 Result<> print_fragments(std::string_view bytes, Output& out) {
   const auto aggregate = kpl::read_aggregate(bytes);
   if (!aggregate) return tl::unexpected(aggregate.error());
   if (!*aggregate) return fail(ErrorKind::kCorrupt, "not an aggregated record");
-  for (const kpl::UserRecord& record : (*aggregate)->records) {
-    if (!out.write(event_line(record.data))) return {};
-  }
+  print_records(**aggregate, out);
   return {};
 }
 
+// Perhaps fragments: the format of a chunk is in its OPEN and SEAL, which the disk may have lost.
 Result<> print_opaque(std::string_view bytes, std::string_view tag, Output& out) {
+  if (const auto fragments = kpl::read_fragments(bytes); fragments && !bytes.empty()) {
+    print_records(*fragments, out);
+    return {};
+  }
   bool decimals = true;
   if (!bytes.empty() && are_values(bytes, decimals)) {
     input::EntryReader reader(bytes, input::Shape::kEntries, EventTime{});

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "buffer/dead_letters.h"
+#include "cli/buffer_logs.h"
 #include "kpl/aggregate_head.h"
 #include "kpl/aggregate_reader.h"
 #include "kpl/kpl_format.h"
@@ -29,12 +30,12 @@ bool was_to_be_delivered(const std::string& reason) {
 Result<> check_kind(const buffer::DeadLetterFile& letter, bool force) {
   if (letter.payload_format != buffer::kFormatKplIndex0 &&
       letter.payload_format != buffer::kFormatKplIndex1) {
-    return not_sendable(letter, "its reason is " + letter.reason +
-                                    ", and its bytes were never made into a record; millrace "
-                                    "buffer cat prints its events, to be sent again");
+    return not_sendable(letter, "its reason is " + shown(letter.reason) +
+                                    ", and it has no partition key; millrace buffer cat "
+                                    "prints its events, to be sent again");
   }
   if (!was_to_be_delivered(letter.reason) && !force) {
-    return not_sendable(letter, "its reason is " + letter.reason +
+    return not_sendable(letter, "its reason is " + shown(letter.reason) +
                                     ", so it will be refused again; --force queues it all the "
                                     "same, once record_limit or the stream's limit was raised");
   }

@@ -28,7 +28,7 @@ class File {
 
   /// Reads until `size` bytes or the end of the file; the number of bytes read.
   virtual Result<size_t> pread(char* out, size_t size, uint64_t offset) = 0;
-  /// Writes all of `parts` at `offset`.
+  /// Writes all of `parts` at `offset`. kNoSpace: only of a new file that was not allocated.
   virtual Result<> pwritev(std::span<const iovec> parts, uint64_t offset) = 0;
   virtual Result<> fdatasync() = 0;
   virtual Result<> fsync() = 0;

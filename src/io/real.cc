@@ -61,7 +61,7 @@ Result<std::unique_ptr<File>> RealFileSystem::open(const std::string& path, Open
   struct stat status = {};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, path);
   if (!S_ISREG(status.st_mode)) return fail(ErrorKind::kIo, path + ": not a regular file");
-  return make_real_file(std::move(fd), path);
+  return make_real_file(std::move(fd), path, mode == OpenMode::kCreate);
 }
 
 Result<> RealFileSystem::rename(const std::string& from, const std::string& to) {
@@ -101,7 +101,13 @@ Result<> RealFileSystem::make_directories(const std::string& path) {
 }
 
 Result<std::vector<DirectoryEntry>> RealFileSystem::list(const std::string& path) {
-  return list_real_directory(path);
+  auto entries = list_real_directory(path);
+  const bool none = !entries && entries.error().kind == ErrorKind::kNotFound;
+  // It may be on a disk that is not mounted yet.
+  if (none && exists(path).value_or(false)) {
+    return fail(ErrorKind::kIo, path + ": a link that leads nowhere");
+  }
+  return entries;
 }
 
 Result<bool> RealFileSystem::exists(const std::string& path) {

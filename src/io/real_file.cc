@@ -12,16 +12,12 @@
 namespace millrace::io {
 namespace {
 
-// Blocks were reserved before: no space for a write means that the disk lied (buffer format 3).
-int write_errno(int value) {
-  return value == ENOSPC || value == EDQUOT || value == EROFS ? EIO : value;
-}
-
 bool interrupted(int value) { return value == EINTR || value == EAGAIN; }
 
 class RealFile : public File {
  public:
-  RealFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  RealFile(UniqueFd fd, std::string path, bool created)
+      : fd_(std::move(fd)), path_(std::move(path)), reserved_(!created) {}
 
   Result<size_t> pread(char* out, size_t size, uint64_t offset) override {
     size_t done = 0;
@@ -66,6 +62,7 @@ class RealFile : public File {
   }
 
   Result<> allocate(uint64_t size) override {
+    reserved_ = true;
     while (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) != 0) {
       if (interrupted(errno)) continue;
       return fail_errno(errno, "allocate " + path_);
@@ -87,6 +84,12 @@ class RealFile : public File {
   }
 
  private:
+  // Where blocks were reserved before, no space for a write means that the disk lied (buffer
+  // format 3).
+  int write_errno(int value) const {
+    const bool no_space = value == ENOSPC || value == EDQUOT;
+    return value == EROFS || (no_space && reserved_) ? EIO : value;
+  }
   // Drops what was written from the front of the list; the index of the first part left.
   static size_t skip_written(std::vector<iovec>& parts, size_t first, size_t written) {
     while (first < parts.size() && written >= parts[first].iov_len) {
@@ -102,6 +105,7 @@ class RealFile : public File {
 
   UniqueFd fd_;
   std::string path_;
+  bool reserved_;  // or somebody may have, before this process
 };
 
 struct DirectoryCloser {
@@ -110,8 +114,8 @@ struct DirectoryCloser {
 
 }  // namespace
 
-std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path) {
-  return std::make_unique<RealFile>(std::move(fd), path);
+std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path, bool created) {
+  return std::make_unique<RealFile>(std::move(fd), path, created);
 }
 
 namespace {

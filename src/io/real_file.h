@@ -10,8 +10,8 @@
 
 namespace millrace::io {
 
-/// `path` only names the file in errors.
-std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path);
+/// `path` only names the file in errors. `created`: by this open, so that nothing is reserved yet.
+std::unique_ptr<File> make_real_file(UniqueFd fd, const std::string& path, bool created);
 
 /// Regular files and directories, without "." and "..", in name order.
 Result<std::vector<DirectoryEntry>> list_real_directory(const std::string& path);

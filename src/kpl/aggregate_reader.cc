@@ -36,18 +36,14 @@ class Reader {
   }
 
   Result<Aggregate> read() {
-    for (;;) {
-      const uint32_t tag = in_.ReadTag();
-      if (tag == 0) break;
-      if (keys_.size() + hash_keys_.size() + places_.size() >= kAggregateEntriesMax) {
-        return fail(ErrorKind::kInvalid, "aggregated record with too many entries");
-      }
-      const Result<void> field = read_field(tag);
-      if (!field) return tl::unexpected<Error>(field.error());
-    }
-    if (!in_.ConsumedEntireMessage()) return damaged("not a protobuf message");
-    const Result<void> resolved = resolve();
-    if (!resolved) return tl::unexpected<Error>(resolved.error());
+    if (auto fields = read_fields(); !fields) return tl::unexpected<Error>(fields.error());
+    if (auto resolved = resolve(); !resolved) return tl::unexpected<Error>(resolved.error());
+    return std::move(aggregate_);
+  }
+
+  Result<Aggregate> read_without_keys() {
+    if (auto fields = read_fields(); !fields) return tl::unexpected<Error>(fields.error());
+    if (!keys_.empty() || !hash_keys_.empty() || skipped_) return damaged("not of fragments alone");
     return std::move(aggregate_);
   }
 
@@ -62,11 +58,26 @@ class Reader {
     return reinterpret_cast<const uint8_t*>(text.data());
   }
 
+  Result<void> read_fields() {
+    for (;;) {
+      const uint32_t tag = in_.ReadTag();
+      if (tag == 0) break;
+      if (keys_.size() + hash_keys_.size() + places_.size() >= kAggregateEntriesMax) {
+        return fail(ErrorKind::kInvalid, "aggregated record with too many entries");
+      }
+      const Result<void> field = read_field(tag);
+      if (!field) return tl::unexpected<Error>(field.error());
+    }
+    if (!in_.ConsumedEntireMessage()) return damaged("not a protobuf message");
+    return {};
+  }
+
   Result<void> read_field(uint32_t tag) {
     const bool known = tag == static_cast<uint32_t>(kTagPartitionKey) ||
                        tag == static_cast<uint32_t>(kTagExplicitHashKey) ||
                        tag == static_cast<uint32_t>(kTagRecord);
     if (!known) {
+      skipped_ = true;
       if (!WireFormatLite::SkipField(&in_, tag)) return damaged("not a protobuf message");
       return {};
     }
@@ -128,6 +139,7 @@ class Reader {
   std::vector<std::string_view> keys_;
   std::vector<std::string_view> hash_keys_;
   std::vector<Places> places_;
+  bool skipped_ = false;  // a field that nobody knows
   char* free_ = nullptr;
   Aggregate aggregate_;
 };
@@ -150,6 +162,13 @@ Result<std::optional<Aggregate>> read_aggregate(std::string_view data) {
   Result<Aggregate> aggregate = Reader(message).read();
   if (!aggregate) return tl::unexpected<Error>(aggregate.error());
   return std::optional<Aggregate>(std::move(*aggregate));
+}
+
+Result<Aggregate> read_fragments(std::string_view body) {
+  if (body.size() > kAggregateBytesMax) {
+    return fail(ErrorKind::kInvalid, "larger than a Kinesis record can be");
+  }
+  return Reader(body).read_without_keys();
 }
 
 }  // namespace millrace::kpl

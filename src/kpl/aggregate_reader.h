@@ -38,4 +38,8 @@ struct Aggregate {
 /// proto/kpl.proto, a required field missing, an index beyond its table. kInvalid: too large.
 Result<std::optional<Aggregate>> read_aggregate(std::string_view data);
 
+/// The user records of a body whose head and digest are lost: fragments and nothing else. Their
+/// partition keys are empty. kCorrupt: it is not that. kInvalid: too large.
+Result<Aggregate> read_fragments(std::string_view body);
+
 }  // namespace millrace::kpl

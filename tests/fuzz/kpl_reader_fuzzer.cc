@@ -132,11 +132,26 @@ void check(std::string_view bytes) {
   check_rewritten(**reading, *std::move(expected));
 }
 
+// Without head and digest. Whether an index fits cannot be told then.
+void check_fragments(std::string_view body) {
+  const auto fragments = kpl::read_fragments(body);
+  if (!fragments || has_long_varint(body)) return;
+  kpl::wire::AggregatedRecord whole;
+  CHECK(whole.ParseFromArray(body.data(), static_cast<int>(body.size())));
+  CHECK(whole.partition_key_table().empty() && whole.explicit_hash_key_table().empty());
+  CHECK(static_cast<size_t>(whole.records().size()) == fragments->records.size());
+  for (size_t i = 0; i < fragments->records.size(); ++i) {
+    CHECK(fragments->records[i].data == whole.records(static_cast<int>(i)).data());
+    CHECK(fragments->records[i].partition_key.empty());
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   check(bytes);
   check(enveloped(bytes));
+  check_fragments(bytes);
   return 0;
 }

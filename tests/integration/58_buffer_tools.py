@@ -45,6 +45,29 @@ class Reading(ToolCase):
                 self.assertRegex(done.stderr.decode(), "no chunk|was finished|is finished")
         return len(rows)
 
+    def test_events_of_a_chunk_without_open_and_seal(self):
+        _, millrace, _ = self.killed_with_chunks(events=200)
+        other, chosen = [row["chunk_id"] for row in self.rows(*self.config(millrace))][:2]
+        self.tool("dead-letter", other, *self.config(millrace))  # so the last commit is proved
+        events = self.tool("cat", chosen, *self.config(millrace)).stdout
+        told = json.loads(self.tool("show", "--json", chosen, *self.config(millrace)).stdout)
+        directory = os.path.join(millrace.root, "worker0", "to_kinesis", "buffer")
+        for place in (told["open"], told["seal"]):
+            flip(os.path.join(directory, place["file"]), place["offset"] + 40)
+        found = self.tool("verify", *self.config(millrace), code=BAD_DATA).stdout.decode()
+        self.assertIn("its head and partition key; its records go to dead/", found)
+        millrace.start()
+        until(lambda: len(millrace.dead()) == 2, "the chunk in dead/")
+        millrace.wait_idle()
+        millrace.stop()
+        (letter,) = [one for one in self.rows(*self.config(millrace), command=("dead-letter", "ls"))
+                     if one["chunk_id"] != other]
+        self.assertEqual((letter["reason"], letter["records"]), ("undecodable", 50))
+        name = letter["chunk_id"]
+        self.assertEqual(self.tool("cat", name, *self.config(millrace)).stdout, events)
+        self.assertIn("it has no partition key; millrace buffer cat prints its events",
+                      self.errors("requeue", name, *self.config(millrace), code=BAD_DATA))
+
     def test_live_under_load(self):
         endpoint = self.endpoint(shards=2)
         millrace = self.to_endpoint(endpoint, id="to_kinesis", system={"workers": 2},

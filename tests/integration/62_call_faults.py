@@ -119,6 +119,16 @@ class Disk(CallFault):
         self.assertEqual(fail_overs, 2 * len(DISK_ERRORS))
         self.finish()
 
+    def test_a_dead_letter_without_room_says_so(self):
+        self.serve()
+        rule = self.faults.rule("pwritev", "*/dead/*", error="ENOSPC")
+        self.kinesis.faults.queue(["ValidationException"])
+        until(lambda: rule.obeyed == 1, "a dead letter without room", 20)
+        (line,) = until(lambda: [line for line in self.instance.log().splitlines()
+                                 if "a dead letter cannot be written" in line], "its line")
+        self.assertIn("No space left on device", line)
+        until(self.instance.dead, "it is written after all", 30)
+
     def test_a_fail_over_that_fails_is_tried_again(self):
         self.serve()
         for error, (call, path) in zip(DISK_ERRORS, FAIL_OVER_CALLS):

@@ -94,6 +94,10 @@ TEST_F(SecondaryTest, OfTwoThatLackSomethingBothAreKept) {
   EXPECT_EQ(bytes_of(delivery), "HEADone;");
   EXPECT_EQ(bytes_of(delivery + ".before"), "HEADtwo;");
   EXPECT_NE(bytes_of(delivery + ".json.before"), "none");
+  ASSERT_TRUE(secondary->write(taken->chunk, without(taken->loaded, "one;")));
+  EXPECT_EQ(bytes_of(delivery), "HEADtwo;");
+  EXPECT_EQ(bytes_of(delivery + ".before"), "HEADtwo;");
+  EXPECT_EQ(bytes_of(delivery + ".before2"), "HEADone;");
 }
 
 // Nobody knows what it is, so nothing is written over it, and it is not removed either.

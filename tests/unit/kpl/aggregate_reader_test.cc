@@ -129,6 +129,22 @@ TEST(AggregateReader, RefusesWhatIsNoMessage) {
   }
 }
 
+TEST(AggregateReader, ReadsFragmentsWithoutTheirHead) {
+  const std::string body = fragment("{\"a\":1}") + fragment("", 1) + fragment("x");
+  const auto fragments = read_fragments(body);
+  ASSERT_TRUE(fragments);
+  ASSERT_EQ(fragments->records.size(), 3U);
+  EXPECT_EQ(fragments->records[0].data, "{\"a\":1}");
+  EXPECT_EQ(fragments->records[1].data, "");
+  EXPECT_EQ(fragments->records[2].data, "x");
+  const std::string key = AggregateHead(config::KplCompat::kNone).bytes("k").substr(kMagic.size());
+  for (const std::string& other :
+       {key + body, body + "\x20\x01", body.substr(0, body.size() - 1), std::string("plain")}) {
+    EXPECT_FALSE(read_fragments(other)) << hex_encode(other);
+  }
+  EXPECT_TRUE(read_fragments("")->records.empty());
+}
+
 TEST(AggregateReader, RefusesMoreThanItHasMemoryFor) {
   const std::string large = enveloped(std::string(kAggregateBytesMax, '\0'));
   const Result<std::optional<Aggregate>> too_large = read_aggregate(large);
