@@ -132,12 +132,32 @@ class RecoveryJudge {
     found_.insert(frame.lsn);
   }
 
-  // Zeros alone are as if nothing had been written there, but for a segment's first commit.
+  // Zeros alone are as if nothing had been written there.
   static bool has_remains(const DamagedSegment& segment, uint64_t lsn) {
-    if (lsn >= segment.end_lsn()) return false;
-    return lsn == segment.base_lsn() ||
+    return lsn < segment.end_lsn() &&
            segment.file().find_first_not_of('\0', segment.written().offset_of(lsn)) !=
                std::string::npos;
+  }
+
+  // A segment's first commit was durable before the file got its name: if it is damaged, all of it
+  // is proved, unless the file was cut within its last block.
+  static uint64_t proof_by_name(const DamagedSegment& newest) {
+    const std::vector<WrittenGroup>& groups = newest.groups();
+    const uint64_t base = newest.base_lsn();
+    auto bad = groups.begin();
+    while (bad != groups.end() && newest.holds(*bad) && !bad->ends_commit) ++bad;
+    if (bad == groups.end() || newest.holds(*bad)) return base;
+    uint64_t end = bad->lsn + 1;
+    bool ended = false;
+    for (auto group = bad; group != groups.end() && !ended; ++group) {
+      if (!newest.header_holds(*group)) continue;
+      end = group->end_lsn;
+      ended = group->ends_commit;
+    }
+    const size_t content = newest.file().find_last_not_of('\0') + 1;
+    if (!ended && content > newest.written().offset_of(end)) end = base + content - 4096;
+    end = (end + 4095) / 4096 * 4096;
+    return end > newest.end_lsn() ? base : end;
   }
 
   // Below D all that holds counts. From D on one commit does, as far as it is valid.
@@ -147,6 +167,7 @@ class RecoveryJudge {
     for (const WrittenGroup& group : newest.groups()) {
       if (newest.header_holds(group)) proof = std::max(proof, group.commit_lsn);
     }
+    if (proof == newest.base_lsn()) proof = proof_by_name(newest);
     for (const DamagedSegment& segment : segments_) {
       for (const WrittenGroup& group : segment.groups()) {
         const bool proved = group.lsn < proof;
