@@ -17,13 +17,17 @@ TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
+BEHIND = "behind"
+AWAY = "http://127.0.0.1:9"
+
+
 class Spoiled(Exception):
     """A run that must not become a figure."""
 
 
 def build(*programs):
     """Builds these and millrace; returns the build directory."""
-    for command in (["cmake", "--preset", "release"],
+    for command in (["cmake", "--preset", "release", "-DMILLRACE_BENCH=ON"],
                     ["ninja", "-C", "build/release", "-j2", "millrace", *programs]):
         done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -87,10 +91,11 @@ class Sink:
 
 @contextlib.contextmanager
 def receiver(directory, place, *sink_options, body="json", tls=False, chunk="300k", workers=2,
-             flush_threads=4, outputs=1):
+             flush_threads=4, outputs=1, backlog=0):
     """A started millrace, with all its files below `place`, that sends to a sink with these
     options: (millrace, sink). Its one match takes every tag; more of them take those that end in
-    .0, .1 and so on."""
+    .0, .1 and so on. `backlog`: so many chunks of 1 MiB of one more output, BEHIND, wait for a
+    service that is away."""
     certificates = Certificates(os.path.join(place, "tls")) if tls else None
     with Sink(directory, *sink_options, certificates=certificates) as sink:
         trust = {"ca_file": certificates.ca_file} if certificates else {}
@@ -98,6 +103,12 @@ def receiver(directory, place, *sink_options, body="json", tls=False, chunk="300
         matches = [{**kinesis_match(sink.url, body_format=body, **trust, buffer={
             "chunk_limit_size": chunk, "flush_interval": "5s",
             "flush_thread_count": flush_threads}), "pattern": pattern} for pattern in patterns]
+        if backlog:
+            matches.insert(0, {**kinesis_match(AWAY, id=BEHIND), "pattern": "behind.**"})
+            log = os.path.join(place, "root", "worker0", BEHIND, "buffer")
+            os.makedirs(log)
+            subprocess.run([os.path.join(directory, "bench", "millrace-backlog"), log,
+                            str(backlog)], check=True)
         with Millrace(place, matches, system={"workers": workers}).start() as millrace:
             yield millrace, sink
 
@@ -137,7 +148,7 @@ def wait_for_all(millrace, sink, events):
 
     stats = until(settled, "every event in the sink", seconds=600, pause=0.05)
     # A second copy would still be on its way: let all of it arrive before the count is believed.
-    millrace.wait_idle()
+    millrace.wait_idle(but=BEHIND)
     stats = sink.stats()
     if (stats["distinct"], stats["doubled"], stats["missing"]) != (events, 0, 0) \
             or stats["bad_requests"] or stats["other_requests"]:

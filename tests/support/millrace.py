@@ -241,18 +241,20 @@ class Millrace:
     def metrics(self):
         return parse_metrics(self._ask("GET", "/metrics"))
 
-    def wait_delivered(self, seconds=60):
-        """Until every output has nothing staged, queued or in flight."""
+    def wait_delivered(self, seconds=60, but=None):
+        """Until every output, but for the one of this id, has nothing staged, queued or in
+        flight."""
         def drained():
             outputs = self.status()["outputs"]
-            return all(worker[name] == 0 for one in outputs for worker in one["workers"]
+            return all(worker[name] == 0 for one in outputs if one["id"] != but
+                       for worker in one["workers"]
                        for name in ("staged_chunks", "queued_chunks", "in_flight"))
         until(drained, "all chunks delivered", seconds)
 
-    def wait_idle(self, seconds=60):
+    def wait_idle(self, seconds=60, but=None):
         """Flushes, then as wait_delivered."""
         self.flush()
-        self.wait_delivered(seconds)
+        self.wait_delivered(seconds, but)
 
     def positions(self):
         return find_positions(self.root)
