@@ -33,7 +33,7 @@ void Recovery::report_unreadable(const Segment& segment) {
              {{"directory", settings_.directory},
               {"file", segment.name},
               {"unreadable_bytes", segment.file_bytes}});
-  files_.segments[static_cast<size_t>(&segment - files_.segments.data())].damaged = true;
+  mark_damaged(segment);
 }
 
 // Many in a line, for lines of one kind are limited.
