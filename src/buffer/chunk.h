@@ -75,20 +75,22 @@ struct QueuedChunk {
   uint64_t records = 0;
   ChunkKind kind = ChunkKind::kDeliver;
   DeadReason dead_reason = DeadReason::kNone;
-  bool damaged = false;            // found at start: frames are missing
-  bool movable = true;             // false: stays where it is until it is finished
+  bool damaged = false;  // found at start: frames are missing
+  bool movable = true;   // false: stays where it is until it is finished
+  GiveUp give_up = GiveUp::kNone;
+  uint8_t throttles = 0;           // in a row
   uint32_t attempts = 0;           // finished attempts to deliver, of all lives
   uint32_t failures = 0;           // failures that count towards the retry limits
-  uint32_t throttles = 0;          // in a row
   uint64_t deadline_ms = 0;        // running time of the retry limit; 0: no failure counted yet
   uint64_t first_failure_ms = 0;   // running time, of this life; 0: none yet
   uint64_t elapsed_before_ms = 0;  // time failing in earlier lives of the process
   uint64_t not_before_ms = 0;      // running time of the next attempt
   uint64_t queued_running_ms = 0;
   uint64_t attempt_line_ms = 0;  // running time of its last R line
-  GiveUp give_up = GiveUp::kNone;
-  std::string last_error;     // of its last attempt, for people
-  std::vector<Share> shares;  // by segment once it is queued
+  std::string last_error;        // of its last attempt, for people
+  std::vector<Share> shares;     // by segment once it is queued
 };
+// With its place in the queue and one share 256 bytes of the heap: all that a long backlog takes.
+static_assert(sizeof(QueuedChunk) <= 176);
 
 }  // namespace millrace::buffer

@@ -55,7 +55,7 @@ Decision Backoff::failed(Retries& retries, const output::PutResult& result, uint
 }
 
 Decision Backoff::throttled(Retries& retries, uint64_t retry_after_ms, uint64_t random) const {
-  const uint32_t doublings = std::min(retries.throttles, kDoublingsMax);
+  const uint32_t doublings = std::min<uint32_t>(retries.throttles, kDoublingsMax);
   if (retries.throttles < kDoublingsMax) ++retries.throttles;
   const uint64_t cap = std::max(options_.retry_max_interval_ms, kThrottleMsMin);
   const uint64_t ceiling = std::min(kThrottleMsStart << doublings, cap);

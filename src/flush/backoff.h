@@ -26,7 +26,7 @@ namespace millrace::flush {
 /// What a chunk has been through. Fresh for a new chunk and after a restart.
 struct Retries {
   uint32_t failures = 0;     // those that count: not the throttled ones
-  uint32_t throttles = 0;    // in a row
+  uint8_t throttles = 0;     // in a row; stops counting where the wait does not grow any more
   uint64_t deadline_ms = 0;  // set by the first failure that counts
 };
 
