@@ -95,6 +95,13 @@ bool Recovery::take_side_file(const Segment& segment) {
   auto file = io_.files.open(settings_.directory + "/" + segment.name, io::OpenMode::kRead);
   if (!file) return false;
   SegmentScanner scanner(**file, crc_, segment.base_lsn, segment.end_lsn, segment.epoch);
+  // All of them at once: one after the other a long backlog costs a seek of the disk for each
+  // chunk.
+  for (const SideFile::Chunk& chunk : side->chunks) {
+    if (is_unfinished(chunk) && scanner.covers(last_frame(chunk))) {
+      scanner.will_need(last_frame(chunk));
+    }
+  }
   std::vector<TakenFrames> taken;
   for (const SideFile::Chunk& chunk : side->chunks) {
     taken.emplace_back();

@@ -53,6 +53,10 @@ class SegmentScanner {
   /// The next valid group header at or after `from`, searched in steps of 8 bytes.
   Result<std::optional<GroupHeader>> find_group(uint64_t from);
   bool covers(uint64_t lsn) const { return lsn >= base_lsn_ && lsn < end_lsn_; }
+  /// The frame at `lsn` will be asked for soon.
+  void will_need(uint64_t lsn) {
+    file_.will_need(kSegmentHeaderBytes + (lsn - base_lsn_), kWindowBytesMin);
+  }
   /// The frame at `lsn` if its header holds and it lies within the segment.
   Result<std::optional<ScannedFrame>> frame_at(uint64_t lsn);
   /// The same, if its payload holds too.

@@ -28,6 +28,9 @@ class File {
 
   /// Reads until `size` bytes or the end of the file; the number of bytes read.
   virtual Result<size_t> pread(char* out, size_t size, uint64_t offset) = 0;
+  /// Says that these bytes will be read soon, so that a disk has several requests at once. Waits
+  /// for nothing; may do nothing.
+  virtual void will_need(uint64_t /*offset*/, uint64_t /*bytes*/) {}
   /// Writes all of `parts` at `offset`. kNoSpace: only of a new file that was not allocated.
   virtual Result<> pwritev(std::span<const iovec> parts, uint64_t offset) = 0;
   virtual Result<> fdatasync() = 0;

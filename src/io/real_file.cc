@@ -34,6 +34,11 @@ class RealFile : public File {
     return done;
   }
 
+  void will_need(uint64_t offset, uint64_t bytes) override {
+    static_cast<void>(::posix_fadvise(fd_.get(), static_cast<off_t>(offset),
+                                      static_cast<off_t>(bytes), POSIX_FADV_WILLNEED));
+  }
+
   Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
     std::vector<iovec> left(parts.begin(), parts.end());
     size_t first = 0;
