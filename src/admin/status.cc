@@ -57,6 +57,11 @@ Json output_json(const OutputStatus& output) {
   return json;
 }
 
+Json pool_json(const PoolStatus& pool) {
+  const Json limit = pool.limit ? Json(*pool.limit) : Json(nullptr);
+  return Json{{"name", pool.name}, {"unit", pool.unit}, {"used", pool.used}, {"limit", limit}};
+}
+
 }  // namespace
 
 std::string status_json(const Status& status) {
@@ -64,8 +69,9 @@ std::string status_json(const Status& status) {
   for (const SourceStatus& source : status.sources) sources.push_back(source_json(source));
   Json outputs = Json::array();
   for (const OutputStatus& output : status.outputs) outputs.push_back(output_json(output));
-  Json memory = Json::object();
-  for (const auto& [name, bytes] : status.memory) memory[name] = bytes;
+  Json pools = Json::array();
+  for (const PoolStatus& pool : status.pools) pools.push_back(pool_json(pool));
+  const Json memory{{"resident_bytes", status.resident_bytes}, {"pools", std::move(pools)}};
   const Json whole{{"version", status.version},         {"pid", status.pid},
                    {"state", state_word(status.state)}, {"sources", std::move(sources)},
                    {"outputs", std::move(outputs)},     {"memory", std::move(memory)}};

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace millrace::admin {
@@ -53,13 +52,22 @@ struct OutputStatus {
   std::vector<OutputWorkerStatus> workers;
 };
 
+/// A pool of memory, of all workers together.
+struct PoolStatus {
+  std::string name;
+  std::string unit;  // of used and limit: bytes, chunks ...
+  uint64_t used = 0;
+  std::optional<uint64_t> limit;  // none: disk space bounds it
+};
+
 struct Status {
   std::string version;
   int64_t pid = 0;
   State state = State::kRecovering;
   std::vector<SourceStatus> sources;
   std::vector<OutputStatus> outputs;
-  std::vector<std::pair<std::string, uint64_t>> memory;  // name (ends in _bytes) and bytes
+  uint64_t resident_bytes = 0;  // of the process
+  std::vector<PoolStatus> pools;
 };
 
 /// One JSON object and a newline. Bytes that are not UTF-8 are replaced.

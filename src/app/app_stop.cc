@@ -10,7 +10,9 @@
 #include "admin/control_socket.h"
 #include "admin/status.h"
 #include "app/app.h"
+#include "app/memory_pools.h"
 #include "base/log.h"
+#include "metrics/process.h"
 
 namespace millrace::app {
 namespace {
@@ -146,7 +148,13 @@ std::string App::status_json() const {
     }
     status.outputs.push_back(std::move(output));
   }
-  status.memory = {{"receive_bytes", registry_.total(metrics::Metric::kReceiveBytes)}};
+  status.resident_bytes = metrics::sample_process().resident_bytes;
+  status.pools = memory_pools({.config = config_,
+                               .workers = workers_,
+                               .adopted = *adopted_,
+                               .shared = shared_,
+                               .registry = registry_},
+                              io_.clock.running_ms());
   return admin::status_json(status);
 }
 

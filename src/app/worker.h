@@ -54,6 +54,8 @@ class Worker {
   bool has_unmatched() const { return logs_.size() > config_.matches.size(); }
   /// By source. Any thread while it runs.
   std::vector<size_t> connections() const;
+  /// Held of what is not durable yet. Any thread.
+  uint64_t commit_bytes() const { return pool_.bytes_in_use(); }
   buffer::CommitThread& commits() { return *commits_; }
 
  private:

@@ -120,18 +120,23 @@ std::string errors_text(const Json& output) {
   return text;
 }
 
+std::string amount(uint64_t number, const std::string& unit) {
+  return unit == "bytes" ? bytes_text(number) : fmt::format("{} {}", number, unit);
+}
+
 std::string memory_text(const Json& status) {
-  std::string text;
   const auto memory = status.find("memory");
-  if (memory == status.end() || !memory->is_object()) return text;
-  for (const auto& [name, bytes] : memory->items()) {
-    if (!bytes.is_number_unsigned()) continue;
-    std::string label = name.substr(0, name.rfind("_bytes"));
-    std::replace(label.begin(), label.end(), '_', ' ');
-    text += fmt::format("{}{} {}", text.empty() ? "memory: " : ", ", label,
-                        bytes_text(bytes.get<uint64_t>()));
+  if (memory == status.end() || !memory->is_object()) return "";
+  std::vector<Row> rows = {{"", "pool", "used", "limit"}};
+  for (const Json& pool : list(*memory, "pools")) {
+    const auto limit = pool.find("limit");
+    const bool limited = limit != pool.end() && limit->is_number_unsigned();
+    const std::string unit = word(pool, "unit");
+    rows.push_back({"memory", word(pool, "name"), amount(number(pool, "used"), unit),
+                    limited ? amount(limit->get<uint64_t>(), unit) : "on disk"});
   }
-  return text.empty() ? text : text + "\n";
+  return (rows.size() > 1 ? table(rows) : "") +
+         "resident memory: " + bytes_text(number(*memory, "resident_bytes")) + "\n";
 }
 
 }  // namespace

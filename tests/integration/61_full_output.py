@@ -73,6 +73,21 @@ class FullOutput(IntegrationCase):
         until(lambda: self.total("paused_connections") == AGENTS, "all agents wait")
         return threads
 
+    def check_pools(self, held):
+        """The status tells each pool of memory, what is in it and where it ends."""
+        pools = {pool["name"]: pool for pool in self.instance.status()["memory"]["pools"]}
+        self.assertEqual(set(pools), {"connections", "receive", "commits", "request keys",
+                                      "staged", "queued", "in flight"})
+        self.assertEqual(pools["connections"]["used"], AGENTS)
+        self.assertAlmostEqual(pools["receive"]["used"], held, delta=2 * MIB)
+        self.assertGreaterEqual(pools["request keys"]["used"], 1)
+        self.assertGreaterEqual(pools["queued"]["used"] + pools["in flight"]["used"], 1)
+        self.assertIsNone(pools["queued"]["limit"])
+        for name, pool in pools.items():
+            if pool["limit"] is None or name == "receive":  # which a frame may pass
+                continue
+            self.assertLessEqual(pool["used"], pool["limit"], name)
+
     def test_agents_of_another_output_do_not_wait(self):
         self.start("16m")
         self.fill()
@@ -81,6 +96,7 @@ class FullOutput(IntegrationCase):
         print(f"    {AGENTS} agents wait with 2 MB each: {held / MIB:.1f} MiB held of 16",
               flush=True)
         self.assertLess(held, 20 * MIB)
+        self.check_pools(held)
 
         slowest = 0
         with self.connect(self.instance) as client:

@@ -27,7 +27,9 @@ TEST(Status, IsOneLineOfJson) {
                                   .disk_bytes = 8,
                                   .state = "ready",
                                   .last_error = "a \"b\"\n"}}}};
-  status.memory = {{"resident_bytes", 9}};
+  status.resident_bytes = 9;
+  status.pools = {{.name = "receive", .unit = "bytes", .used = 10, .limit = 11},
+                  {.name = "queued", .unit = "chunks", .used = 12, .limit = std::nullopt}};
   EXPECT_EQ(
       status_json(status),
       R"({"version":"0.1.0","pid":7,"state":"running",)"
@@ -35,7 +37,9 @@ TEST(Status, IsOneLineOfJson) {
       R"("outputs":[{"id":"out","type":"local","workers":[{"worker":1,"staged_chunks":2,)"
       R"("queued_chunks":3,"in_flight":4,"staged_bytes":5,"queued_bytes":6,"segments":7,)"
       R"("disk_bytes":8,"state":"ready","last_error":"a \"b\"\n"}]}],)"
-      R"("memory":{"resident_bytes":9}})"
+      R"("memory":{"resident_bytes":9,"pools":[)"
+      R"({"name":"receive","unit":"bytes","used":10,"limit":11},)"
+      R"({"name":"queued","unit":"chunks","used":12,"limit":null}]}})"
       "\n");
 }
 
@@ -59,7 +63,7 @@ TEST(Status, EmptyListsAreLists) {
   const auto json = nlohmann::json::parse(status_json(Status{}));
   EXPECT_TRUE(json["sources"].is_array());
   EXPECT_TRUE(json["outputs"].is_array());
-  EXPECT_TRUE(json["memory"].is_object());
+  EXPECT_TRUE(json["memory"]["pools"].is_array());
   EXPECT_EQ(json["state"], "recovering");
 }
 

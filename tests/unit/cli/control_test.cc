@@ -88,14 +88,19 @@ TEST_F(ControlTest, StatusIsTextOrJson) {
   other.state = "waiting";
   other.last_error = "";
   status.outputs = {{.id = "out", .type = "local", .workers = {worker, other}}};
-  status.memory = {{"resident_bytes", 5 << 20}, {"receive_bytes", 0}};
+  status.resident_bytes = 5 << 20;
+  status.pools = {{.name = "receive", .unit = "bytes", .used = 0, .limit = 1 << 20},
+                  {.name = "queued", .unit = "chunks", .used = 6, .limit = std::nullopt}};
   serve(admin::status_json(status));
   EXPECT_EQ(run(cli::status, arguments()).out,
             "millrace 0.1.0, pid 42, running\n"
             "in  forward  [::]:5  1 connection\n"
             "     output  type   staged       queued    in flight  on disk  state\n"
             "out  out     local  4 (3.0 KiB)  6 (20 B)  2          8.0 MiB  ready, waiting\n"
-            "memory: receive 0 B, resident 5.0 MiB\n"
+            "        pool     used      limit\n"
+            "memory  receive  0 B       1.0 MiB\n"
+            "memory  queued   6 chunks  on disk\n"
+            "resident memory: 5.0 MiB\n"
             "last error of out, worker 0: 503 second line\n");
   Arguments json = arguments();
   json.json = true;
