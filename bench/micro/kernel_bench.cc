@@ -126,17 +126,24 @@ void crc32c_twice(benchmark::State& state) {
 BENCHMARK(crc32c_twice);
 
 // In from the socket, out to it: what the kernel copies of one message and of its body.
-void socket_copies(benchmark::State& state) {
+void copy_in_and_out(benchmark::State& state, const std::string& body) {
   std::string in(work().bytes.size(), '\0');
-  std::string out(records_in_base64().size(), '\0');
+  std::string out(body.size(), '\0');
   for (auto _ : state) {
     std::memcpy(in.data(), work().bytes.data(), in.size());
-    std::memcpy(out.data(), records_in_base64().data(), out.size());
+    std::memcpy(out.data(), body.data(), out.size());
     benchmark::ClobberMemory();
   }
   tell(state);
 }
-BENCHMARK(socket_copies);
+
+void socket_copies_of_json_body(benchmark::State& state) {
+  copy_in_and_out(state, records_in_base64());
+}
+BENCHMARK(socket_copies_of_json_body);
+
+void socket_copies_of_cbor_body(benchmark::State& state) { copy_in_and_out(state, records()); }
+BENCHMARK(socket_copies_of_cbor_body);
 
 // The CPU of it; how long the disk takes is the disk's affair.
 void write_and_sync(benchmark::State& state) {
