@@ -10,7 +10,7 @@ namespace millrace::buffer {
 namespace {
 
 constexpr uint64_t kWaitMsMax = 1'000;  // at a time, so that a clock that jumps is noticed
-constexpr size_t kLookedAtMax = 64;
+constexpr uint64_t kNoSeq = std::numeric_limits<uint64_t>::max();
 
 // Chooses what a move can take along.
 class MoveLoad {
@@ -44,19 +44,62 @@ void ChunkQueue::add(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
   bytes_ += chunk.body_bytes;
   chunk.queued_running_ms = clock_.running_ms();
-  const uint64_t seq = chunk.seq;
-  auto& place = chunk.kind == ChunkKind::kDeadLetter ? dead_ : ready_;
-  CHECK(place.emplace(seq, std::move(chunk)).second);
+  if (chunk.kind == ChunkKind::kDeadLetter) {
+    const uint64_t seq = chunk.seq;
+    CHECK(dead_.emplace(seq, std::move(chunk)).second);
+  } else {
+    make_ready(std::move(chunk));
+  }
   wake_.notify_one();
+}
+
+void ChunkQueue::limit_failed_in_hand(size_t chunks) {
+  CHECK(chunks > 0);
+  const std::lock_guard lock(mutex_);
+  failed_in_hand_max_ = chunks;
+}
+
+void ChunkQueue::make_ready(QueuedChunk chunk) {
+  const uint64_t seq = chunk.seq;
+  BySeq& place = chunk.failures > 0 ? failed_ : ready_;
+  CHECK(place.emplace(seq, std::move(chunk)).second);
 }
 
 void ChunkQueue::move_due(uint64_t now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     QueuedChunk chunk = std::move(waiting_.begin()->second);
     waiting_.erase(waiting_.begin());
-    const uint64_t seq = chunk.seq;
-    CHECK(ready_.emplace(seq, std::move(chunk)).second);
+    make_ready(std::move(chunk));
   }
+}
+
+// Each may hold a flush thread for as long as a request takes to fail. While others are there it
+// waits for one of them to be taken first.
+bool ChunkQueue::failed_may_go() const {
+  return !failed_.empty() && failed_in_hand_ < failed_in_hand_max_ &&
+         (ready_.empty() || !took_failed_);
+}
+
+void ChunkQueue::take_in_hand(uint64_t seq, bool failed) {
+  CHECK(in_hand_.emplace(seq, failed).second);
+  if (failed) ++failed_in_hand_;
+}
+
+void ChunkQueue::leave_hand(uint64_t seq) {
+  const auto at = in_hand_.find(seq);
+  CHECK(at != in_hand_.end());
+  if (at->second) {
+    --failed_in_hand_;
+    wake_.notify_one();  // another of them may go
+  }
+  in_hand_.erase(at);
+}
+
+QueuedChunk ChunkQueue::take_from(BySeq& place, BySeq::iterator at) {
+  QueuedChunk chunk = std::move(at->second);
+  place.erase(at);
+  take_in_hand(chunk.seq, &place == &failed_);
+  return chunk;
 }
 
 std::optional<uint64_t> ChunkQueue::wait_due() {
@@ -65,6 +108,7 @@ std::optional<uint64_t> ChunkQueue::wait_due() {
     const uint64_t now = clock_.running_ms();
     move_due(now);
     if (!ready_.empty()) return ready_.begin()->second.body_bytes;
+    if (failed_may_go()) return failed_.begin()->second.body_bytes;
     if (waiting_.empty()) {
       wake_.wait(lock);
     } else {
@@ -75,21 +119,14 @@ std::optional<uint64_t> ChunkQueue::wait_due() {
   return std::nullopt;
 }
 
-std::optional<QueuedChunk> ChunkQueue::take_due(bool untried) {
+std::optional<QueuedChunk> ChunkQueue::take_due(Pick pick) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return std::nullopt;
   move_due(clock_.running_ms());
+  took_failed_ = pick == Pick::kInTurn ? failed_may_go() : ready_.empty() && !failed_.empty();
+  if (took_failed_) return take_from(failed_, failed_.begin());
   if (ready_.empty()) return std::nullopt;
-  auto chosen = ready_.begin();
-  size_t looked_at = 0;
-  for (auto chunk = chosen; untried && chunk != ready_.end(); ++chunk) {
-    if (chunk->second.failures == 0) chosen = chunk;
-    if (chunk->second.failures == 0 || ++looked_at == kLookedAtMax) break;
-  }
-  QueuedChunk chunk = std::move(chosen->second);
-  ready_.erase(chosen);
-  CHECK(in_hand_.insert(chunk.seq).second);
-  return chunk;
+  return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin());
 }
 
 std::optional<QueuedChunk> ChunkQueue::take() {
@@ -101,7 +138,7 @@ std::optional<QueuedChunk> ChunkQueue::take() {
 
 void ChunkQueue::give_back(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
-  CHECK(in_hand_.erase(chunk.seq) == 1);
+  leave_hand(chunk.seq);
   const uint64_t when = chunk.not_before_ms;
   waiting_.emplace(when, std::move(chunk));
   wake_.notify_one();
@@ -109,7 +146,7 @@ void ChunkQueue::give_back(QueuedChunk chunk) {
 
 void ChunkQueue::give_up(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
-  CHECK(in_hand_.erase(chunk.seq) == 1);
+  leave_hand(chunk.seq);
   chunk.not_before_ms = 0;  // that was for its delivery
   put_dead(std::move(chunk));
 }
@@ -125,7 +162,8 @@ void ChunkQueue::put_dead(QueuedChunk chunk) {
 
 void ChunkQueue::finished(const QueuedChunk& chunk) {
   const std::lock_guard lock(mutex_);
-  CHECK(in_hand_.erase(chunk.seq) == 1 && bytes_ >= chunk.body_bytes);
+  leave_hand(chunk.seq);
+  CHECK(bytes_ >= chunk.body_bytes);
   bytes_ -= chunk.body_bytes;
 }
 
@@ -139,13 +177,13 @@ std::optional<QueuedChunk> ChunkQueue::take_dead_letter() {
     chunk = std::move(dead_waiting_.begin()->second);
     dead_waiting_.erase(dead_waiting_.begin());
   }
-  if (chunk) CHECK(in_hand_.insert(chunk->seq).second);
+  if (chunk) take_in_hand(chunk->seq);
   return chunk;
 }
 
 void ChunkQueue::give_back_dead_letter(QueuedChunk chunk) {
   const std::lock_guard lock(mutex_);
-  CHECK(in_hand_.erase(chunk.seq) == 1);
+  leave_hand(chunk.seq);
   put_dead(std::move(chunk));
 }
 
@@ -154,16 +192,21 @@ std::optional<QueuedChunk> ChunkQueue::take_oldest() {
   const auto waiting =
       std::min_element(waiting_.begin(), waiting_.end(),
                        [](const auto& a, const auto& b) { return a.second.seq < b.second.seq; });
-  std::optional<QueuedChunk> chunk;
-  if (!ready_.empty() &&
-      (waiting == waiting_.end() || ready_.begin()->first < waiting->second.seq)) {
-    chunk = std::move(ready_.begin()->second);
-    ready_.erase(ready_.begin());
-  } else if (waiting != waiting_.end()) {
+  uint64_t seq = waiting == waiting_.end() ? kNoSeq : waiting->second.seq;
+  for (const BySeq* const place : {&ready_, &failed_}) {
+    if (!place->empty()) seq = std::min(seq, place->begin()->first);
+  }
+  if (seq == kNoSeq) return std::nullopt;
+  QueuedChunk chunk;
+  if (waiting != waiting_.end() && waiting->second.seq == seq) {
     chunk = std::move(waiting->second);
     waiting_.erase(waiting);
+  } else {
+    BySeq& place = ready_.contains(seq) ? ready_ : failed_;
+    chunk = std::move(place.begin()->second);
+    place.erase(place.begin());
   }
-  if (chunk) CHECK(in_hand_.insert(chunk->seq).second);
+  take_in_hand(seq);
   return chunk;
 }
 
@@ -178,12 +221,13 @@ std::vector<QueuedChunk> ChunkQueue::take_to_move(uint64_t base_lsn, uint64_t fr
         ++at;
         continue;
       }
-      CHECK(in_hand_.insert(at->second.seq).second);
+      take_in_hand(at->second.seq);
       taken.push_back(std::move(at->second));
       at = chunks.erase(at);
     }
   };
   take_from(ready_);
+  take_from(failed_);
   take_from(waiting_);
   take_from(dead_);
   take_from(dead_waiting_);
@@ -199,8 +243,9 @@ std::vector<uint64_t> ChunkQueue::unfinished() const {
   std::vector<uint64_t> seqs;
   {
     const std::lock_guard lock(mutex_);
-    seqs.assign(in_hand_.begin(), in_hand_.end());
+    for (const auto& [seq, failed] : in_hand_) seqs.push_back(seq);
     for (const auto& [seq, chunk] : ready_) seqs.push_back(seq);
+    for (const auto& [seq, chunk] : failed_) seqs.push_back(seq);
     for (const auto& [seq, chunk] : dead_) seqs.push_back(seq);
     for (const auto& [when, chunk] : waiting_) seqs.push_back(chunk.seq);
     for (const auto& [when, chunk] : dead_waiting_) seqs.push_back(chunk.seq);
@@ -217,12 +262,13 @@ void ChunkQueue::stop() {
 
 size_t ChunkQueue::held() const {
   const std::lock_guard lock(mutex_);
-  return ready_.size() + waiting_.size() + in_hand_.size() + dead_.size() + dead_waiting_.size();
+  return ready_.size() + failed_.size() + waiting_.size() + in_hand_.size() + dead_.size() +
+         dead_waiting_.size();
 }
 
 size_t ChunkQueue::queued() const {
   const std::lock_guard lock(mutex_);
-  return ready_.size() + waiting_.size();
+  return ready_.size() + failed_.size() + waiting_.size();
 }
 
 ChunkQueue::Counts ChunkQueue::counts() const {
@@ -230,12 +276,13 @@ ChunkQueue::Counts ChunkQueue::counts() const {
   const uint64_t now = clock_.running_ms();
   uint64_t oldest = now;
   if (!ready_.empty()) oldest = ready_.begin()->second.queued_running_ms;
-  size_t due = ready_.size();
+  size_t due = ready_.size() + failed_.size();
+  for (const auto& [seq, chunk] : failed_) oldest = std::min(oldest, chunk.queued_running_ms);
   for (const auto& [when, chunk] : waiting_) {
     oldest = std::min(oldest, chunk.queued_running_ms);
     if (when <= now) ++due;
   }
-  return Counts{.queued = ready_.size() + waiting_.size(),
+  return Counts{.queued = ready_.size() + failed_.size() + waiting_.size(),
                 .in_flight = in_hand_.size(),
                 .dead_letters = dead_.size() + dead_waiting_.size(),
                 .due = due,

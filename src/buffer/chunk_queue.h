@@ -3,18 +3,19 @@
 
 // ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
 // order and give each back or report it finished; a chunk given back waits for its own next attempt
-// and holds nobody up. Dead letters wait apart, for housekeeping, those of them that were tried in
-// vain behind the others.
+// and holds nobody up: those that failed are taken behind those that did not, or in turn with them,
+// and never by all flush threads at once. Dead letters wait apart, for housekeeping, those of them
+// that were tried in vain behind the others.
 // Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands
 // (a flush thread's, a move's, or those of who drops or buries it).
 // Any thread; one mutex.
 
 #include <condition_variable>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "buffer/chunk.h"
@@ -27,10 +28,15 @@ class ChunkQueue {
   explicit ChunkQueue(io::Clock& clock) : clock_(clock) {}
 
   void add(QueuedChunk chunk);
+  /// At most so many chunks that have failed before are in hand at once; >= 1.
+  void limit_failed_in_hand(size_t chunks);
   /// Waits until a chunk is due; its body bytes. Nothing after stop().
   std::optional<uint64_t> wait_due();
-  /// The first chunk that is due, if one still is. With `untried` rather one that never failed.
-  std::optional<QueuedChunk> take_due(bool untried = false);
+  /// Of those that are due, those that never failed (and others in turn with them), or rather the
+  /// oldest or newest that never failed.
+  enum class Pick : uint8_t { kInTurn, kOldest, kNewest };
+  /// The next chunk that is due, if one still is.
+  std::optional<QueuedChunk> take_due(Pick pick = Pick::kInTurn);
   /// Both: the next chunk that is due. Nothing after stop().
   std::optional<QueuedChunk> take();
   /// Not delivered; take() offers it again at not_before_ms of running time.
@@ -72,17 +78,29 @@ class ChunkQueue {
   size_t held() const;
 
  private:
-  void move_due(uint64_t now);       // mutex held
-  void put_dead(QueuedChunk chunk);  // mutex held
+  using BySeq = std::map<uint64_t, QueuedChunk>;
+
+  // All: mutex held.
+  void move_due(uint64_t now);
+  void make_ready(QueuedChunk chunk);
+  void put_dead(QueuedChunk chunk);
+  bool failed_may_go() const;
+  QueuedChunk take_from(BySeq& place, BySeq::iterator at);
+  void take_in_hand(uint64_t seq, bool failed = false);
+  void leave_hand(uint64_t seq);
 
   io::Clock& clock_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
-  std::map<uint64_t, QueuedChunk> ready_;              // by chunk_seq
-  std::multimap<uint64_t, QueuedChunk> waiting_;       // by not_before_ms
-  std::map<uint64_t, QueuedChunk> dead_;               // by chunk_seq
+  BySeq ready_;                                   // never failed
+  BySeq failed_;                                  // due again
+  std::multimap<uint64_t, QueuedChunk> waiting_;  // by not_before_ms
+  BySeq dead_;
   std::multimap<uint64_t, QueuedChunk> dead_waiting_;  // by not_before_ms
-  std::set<uint64_t> in_hand_;
+  std::map<uint64_t, bool> in_hand_;  // by chunk_seq: to be delivered, and failed before
+  size_t failed_in_hand_ = 0;
+  size_t failed_in_hand_max_ = std::numeric_limits<size_t>::max();
+  bool took_failed_ = false;  // last
   uint64_t bytes_ = 0;
   bool stopped_ = false;
 };

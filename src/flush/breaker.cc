@@ -7,8 +7,10 @@ namespace millrace::flush {
 namespace {
 
 using output::Outcome;
+using Pick = buffer::ChunkQueue::Pick;
 
-constexpr uint64_t kFirstWaitMsMax = 1'000;  // what one failing chunk may cost the others
+constexpr uint64_t kFirstWaitMsMax = 1'000;  // what two failing chunks may cost the others
+constexpr uint32_t kSureLevel = 4;  // so many failed in a row: it is not these chunks alone
 constexpr uint64_t kThrottleForgottenMs = 30'000;
 constexpr uint64_t kRampMsMax = 10'000;
 constexpr uint32_t kWindowMax = 64;
@@ -39,6 +41,12 @@ void Breaker::enter(State state, uint64_t now_ms) {
   probing_ = false;
   window_ = 1;
   under_way_ = 0;
+  newest_next_ = state == State::kOpen;  // a ramp comes after the newest came through
+}
+
+buffer::ChunkQueue::Pick Breaker::next_pick() {
+  newest_next_ = !newest_next_;
+  return newest_next_ ? Pick::kOldest : Pick::kNewest;
 }
 
 void Breaker::settle(uint64_t now_ms) {
@@ -61,11 +69,13 @@ uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& 
       if (probing_) return kUntilChange;
       if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
       permit.kind = Permit::Kind::kProbe;
+      permit.pick = next_pick();
       probing_ = true;
       return 0;
     case State::kRamping:
       if (under_way_ >= window_) return kUntilChange;
       permit.kind = Permit::Kind::kRamp;
+      permit.pick = next_pick();
       ++under_way_;
       return 0;
   }
@@ -99,12 +109,10 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
 }
 
 void Breaker::answered(const Permit& permit, uint64_t now_ms) {
-  const uint32_t level = level_;
   in_a_row_ = 0;
   level_ = 0;
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
-    ramp_level_ = level;
   } else if (state_ == State::kThrottled && current(permit)) {
     pacer_.accepted(permit.asked_ms, now_ms);
   } else if (state_ == State::kRamping && current(permit)) {
@@ -130,6 +138,11 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   // What was under way when it opened says nothing new.
   const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
   if (state_ == State::kOpen && !probe) return;
+  const bool ramp = state_ == State::kRamping && current(permit);
+  if (answer.failed_before && !probe) {
+    if (ramp) --under_way_;
+    return;
+  }
   if (in_a_row_ == 0) first_ms_ = now_ms;
   if (in_a_row_ == 0 || answer.chunk_id != last_failed_) ++level_;
   ++in_a_row_;
@@ -138,19 +151,23 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
     probing_ = false;
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
   } else if (in_a_row_ > 1) {
-    if (state_ == State::kRamping && level_ > 1) level_ = std::max(level_, ramp_level_);
-    enter(State::kOpen, now_ms);
-    next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
-    ++opens_;
-  } else if (state_ == State::kRamping && current(permit)) {
+    open(answer, now_ms, random);
+  } else if (ramp) {
     --under_way_;
     window_ = std::max<uint32_t>(1, window_ / 2);
   }
 }
 
+void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
+  enter(State::kOpen, now_ms);
+  next_probe_ms_ = now_ms + std::min(wait_ms(answer.retry_after_ms, random), kFirstWaitMsMax);
+  ++opens_;
+}
+
+// What the service, or a table of its errors, asks for may be meant for these chunks alone.
 uint64_t Breaker::wait_ms(uint64_t retry_after_ms, uint64_t random) const {
-  if (level_ > 1) return std::max(backoff_.wait_ms(level_ - 1, random), retry_after_ms);
-  return std::min(backoff_.wait_ms(1, random), kFirstWaitMsMax);
+  const uint64_t own_ms = backoff_.wait_ms(std::max<uint32_t>(level_, 2) - 1, random);
+  return level_ < kSureLevel ? own_ms : std::max(own_ms, retry_after_ms);
 }
 
 }  // namespace millrace::flush

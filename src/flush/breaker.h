@@ -7,20 +7,23 @@
 //   throttled  the service takes less than we have: requests are spaced (Pacer); ends when for
 //              30 s none was refused and none had to wait for its turn
 //   open       the service is away: nobody may, but for one probe at a time after each back-off
-//   ramping    a probe came through: one request at a time, then two, four ... then closed; when
-//              it opens again before that, the back-off goes on where it was
+//   ramping    a probe came through: one request at a time, then two, four ... then closed
 //
-// It opens when two chunks failed one after the other, or one chunk twice, with no answer of the
-// service in between; a chunk that fails among others that do not is its own affair. The back-off
-// grows with each further chunk that fails, and not with repeats of one chunk, for which it stays
-// at a second: so a single chunk that always fails cannot keep the others waiting. Answers that
-// refuse a chunk's bytes are answers: the service is there.
-// Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
-// let go is under way. One thread at a time.
+// It opens when two chunks failed one after the other, each for the first time, with no answer of
+// the service in between. What fails again proves nothing about the service: it has its own
+// back-off, and however many such chunks there are, they keep no other waiting. New ones that fail
+// cost the others a second: so soon comes the first probe after it opens. From then on the back-off
+// grows with each further chunk that fails; any answer ends that, for then the service is there.
+// Answers that refuse a chunk's bytes are answers. Probes and the requests of a ramp are to tell
+// how the service is: they are made with chunks that never failed, the newest and the oldest in
+// turn, for of chunks that were stored one after the other many may fail. Pure: time and randomness
+// are handed in. Invariant: while it is open at most one request that it let go is under way. One
+// thread at a time.
 
 #include <cstdint>
 
 #include "base/chunk_id.h"
+#include "buffer/chunk_queue.h"
 #include "flush/backoff.h"
 #include "flush/pacer.h"
 #include "output/output.h"
@@ -31,7 +34,8 @@ namespace millrace::flush {
 struct Permit {
   enum class Kind : uint8_t { kFree, kPaced, kProbe, kRamp };
   Kind kind = Kind::kFree;
-  uint64_t period = 0;  // of the state that gave it
+  buffer::ChunkQueue::Pick pick = buffer::ChunkQueue::Pick::kInTurn;  // the chunk for it
+  uint64_t period = 0;                                                // of the state that gave it
   uint64_t asked_ms = 0;
   double gap_ms = 0;  // kPaced: the time it takes up
 };
@@ -42,6 +46,7 @@ struct Answer {
   ChunkId chunk_id;
   uint64_t bytes = 0;
   uint64_t retry_after_ms = 0;
+  bool failed_before = false;  // this chunk, at an earlier attempt
 };
 
 class Breaker {
@@ -84,10 +89,12 @@ class Breaker {
 
  private:
   void enter(State state, uint64_t now_ms);
+  buffer::ChunkQueue::Pick next_pick();
   bool current(const Permit& permit) const { return permit.period == period_; }
   void answered(const Permit& permit, uint64_t now_ms);
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
   void failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random);
+  void open(const Answer& answer, uint64_t now_ms, uint64_t random);
   uint64_t wait_ms(uint64_t retry_after_ms, uint64_t random) const;
 
   Backoff backoff_;
@@ -104,12 +111,12 @@ class Breaker {
 
   // Open.
   bool probing_ = false;
+  bool newest_next_ = true;  // of open and ramping
   uint64_t next_probe_ms_ = 0;
 
   // Ramping.
-  uint32_t window_ = 0;      // so many requests at a time
-  uint32_t under_way_ = 0;   // of this period
-  uint32_t ramp_level_ = 0;  // when it was open
+  uint32_t window_ = 0;     // so many requests at a time
+  uint32_t under_way_ = 0;  // of this period
 
   uint64_t opens_ = 0;
   uint64_t throttles_ = 0;

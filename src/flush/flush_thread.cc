@@ -72,14 +72,13 @@ void FlushThread::run() {
   }
 }
 
-// A chunk that is due, once the output may be asked: nobody holds one while it waits for that. A
-// probe rather takes one that never failed: what fails alone proves nothing about the output.
+// A chunk that is due, once the output may be asked: nobody holds one while it waits for that.
 std::optional<QueuedChunk> FlushThread::take() {
   while (const std::optional<uint64_t> bytes = log_.queue().wait_due()) {
     const std::optional<Permit> permit = outlet_.gate.enter(*bytes, stopped_);
     if (!permit) break;
     permit_ = *permit;
-    auto chunk = log_.queue().take_due(permit_.kind == Permit::Kind::kProbe);
+    auto chunk = log_.queue().take_due(permit_.pick);
     if (chunk) return chunk;
     outlet_.gate.cancel(permit_);
   }
@@ -158,7 +157,8 @@ void FlushThread::note(const QueuedChunk& chunk, const PutResult& result) {
                     Answer{.outcome = result.outcome,
                            .chunk_id = chunk.id,
                            .bytes = loaded_.bytes.size(),
-                           .retry_after_ms = result.retry_after_ms},
+                           .retry_after_ms = result.retry_after_ms,
+                           .failed_before = chunk.failures > 0},
                     result.detail.substr(0, kErrorBytesKept));
 }
 

@@ -33,13 +33,19 @@ class BreakerTest : public ::testing::Test {
     if (wait_ > 0) return std::nullopt;
     return permit;
   }
-  void note(const Permit& permit, Outcome outcome, uint8_t n = 1, uint64_t retry_after_ms = 0) {
+  void note(const Permit& permit, Outcome outcome, uint8_t n = 1, uint64_t retry_after_ms = 0,
+            bool failed_before = false) {
     breaker_.note(permit,
                   Answer{.outcome = outcome,
                          .chunk_id = chunk(n),
                          .bytes = 1000,
-                         .retry_after_ms = retry_after_ms},
+                         .retry_after_ms = retry_after_ms,
+                         .failed_before = failed_before},
                   0, now_, kMiddle);
+  }
+  // A later attempt of a chunk that has failed.
+  void note_again(const Permit& permit, uint8_t n) {
+    note(permit, Outcome::kUnavailable, n, 0, true);
   }
   // Two chunks fail: it is open, and the next probe a second away.
   void open() {
@@ -119,23 +125,54 @@ TEST_F(BreakerTest, TheBackOffGrowsWithEachFurtherChunkThatFails) {
   EXPECT_EQ(waits, (std::vector<uint64_t>{2000, 4000, 8000, 16000, 30000, 30000, 30000, 30000}));
 }
 
-TEST_F(BreakerTest, OneChunkThatFailsAloneCostsOthersASecondAtMost) {
-  note(*ask(), Outcome::kAmbiguous, 1, 10'000);
-  note(*ask(), Outcome::kAmbiguous, 1, 10'000);
-  EXPECT_EQ(breaker_.state(), State::kOpen);
-  EXPECT_FALSE(breaker_.is_outage()) << "not worth a line";
+TEST_F(BreakerTest, WhatFailsAgainProvesNothingHoweverManyTheyAre) {
   for (int i = 0; i < 100; ++i) {
-    EXPECT_FALSE(ask());
-    EXPECT_LE(wait_, 1000U);
-    now_ += wait_;
-    note(*ask(), Outcome::kAmbiguous, 1, 10'000);
+    for (uint8_t n = 1; n < 40; ++n) note_again(*ask(), n);
+    ASSERT_EQ(breaker_.state(), State::kClosed);
+  }
+  note(*ask(), Outcome::kUnavailable, 50);
+  note_again(*ask(), 1);
+  EXPECT_EQ(breaker_.state(), State::kClosed);
+  note(*ask(), Outcome::kUnavailable, 51);
+  EXPECT_EQ(breaker_.state(), State::kOpen) << "two new ones do";
+}
+
+TEST_F(BreakerTest, AProbeCountsAlsoIfItsChunkHasFailedBefore) {
+  open();
+  now_ = breaker_.next_probe_ms();
+  note_again(*ask(), 1);
+  EXPECT_EQ(breaker_.next_probe_ms() - now_, 2000U);
+}
+
+TEST_F(BreakerTest, WhatFailsAgainLeavesARampAsItIs) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kCommitted, 1);
+  for (uint8_t n = 2; n < 40; ++n) {
+    const auto permit = ask();
+    ASSERT_TRUE(permit) << "its place is free again";
+    note_again(*permit, n);
+    EXPECT_EQ(breaker_.state(), State::kRamping);
   }
 }
 
-TEST_F(BreakerTest, WhatTheServiceAsksForIsWaited) {
+TEST_F(BreakerTest, WhatTheServiceAsksForIsWaitedOnceItIsNotAFewChunksAlone) {
   note(*ask(), Outcome::kNotAuthorized, 1, 10'000);
   note(*ask(), Outcome::kNotAuthorized, 2, 10'000);
-  EXPECT_EQ(breaker_.next_probe_ms() - now_, 10'000U);
+  std::vector<uint64_t> waits = {breaker_.next_probe_ms() - now_};
+  for (uint8_t n = 3; n < 6; ++n) {
+    now_ = breaker_.next_probe_ms();
+    note(*ask(), Outcome::kNotAuthorized, n, 10'000);
+    waits.push_back(breaker_.next_probe_ms() - now_);
+  }
+  EXPECT_EQ(waits, (std::vector<uint64_t>{1'000, 2'000, 10'000, 10'000}));
+}
+
+TEST_F(BreakerTest, TheFirstProbeComesWithinASecond) {
+  options_.retry_wait_ms = 60'000;
+  breaker_ = Breaker(options_);
+  open();
+  EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
 }
 
 TEST_F(BreakerTest, StragglersOfATripSayNothingNew) {
@@ -195,7 +232,8 @@ TEST_F(BreakerTest, AServiceThatIsBackForOneRequestOnlyIsLeftAloneAgain) {
   EXPECT_EQ(breaker_.opens(), 2U);
 }
 
-TEST_F(BreakerTest, AServiceThatFlapsIsAskedNoMoreThanOneThatIsAway) {
+// Whether it flaps or only some chunks fail cannot be told from here: three requests a second.
+TEST_F(BreakerTest, AServiceThatFlapsIsAskedOnceASecond) {
   open();
   for (uint8_t n = 3; n < 10; ++n) {
     now_ = breaker_.next_probe_ms();
@@ -207,7 +245,7 @@ TEST_F(BreakerTest, AServiceThatFlapsIsAskedNoMoreThanOneThatIsAway) {
     note(*ask(), Outcome::kCommitted, 1);
     note(*ask(), Outcome::kUnavailable, 2);
     note(*ask(), Outcome::kUnavailable, 3);
-    EXPECT_EQ(breaker_.next_probe_ms() - now_, 30'000U);
+    EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
   }
 }
 

@@ -228,39 +228,70 @@ INSTANTIATE_TEST_SUITE_P(Faults, PoisonTest,
                                                               Outcome::kRejected),
                                             ::testing::Values(1U, 4U)));
 
-// The worst place for the others: only the poison was tried lately, and the breaker is open for it.
-TEST_F(OutageTest, AChunkThatComesWhileOnlyAPoisonFailsWaitsASecondAtMost) {
-  ASSERT_TRUE(harness_.start());
-  judge_ = [](const Delivery& delivery) {
-    return delivery.record.find("record 0;") != std::string_view::npos
-               ? PutResult{.outcome = Outcome::kAmbiguous, .detail = "cut off"}
-               : PutResult{.outcome = Outcome::kCommitted};
-  };
-  ASSERT_EQ(queue_chunks(1, 100), 1U);
-  start(2);
-  uint64_t longest = 0;
-  for (int round = 0; round < 3; ++round) {
-    while (std::string(outlet_->gate.status().state) != "open") {
-      const uint64_t before = requests();
-      harness_.clock.running += 35'000;  // time for the poison
-      ASSERT_TRUE(until([&] { return requests() > before; }));
-      ASSERT_TRUE(until([this] { return harness_.log().queue().counts().in_flight == 0; }));
+// So many chunks fail for ever, stored one after the other, while others come one after the other.
+class PoisonsTest : public OutageTest,
+                    public ::testing::WithParamInterface<std::tuple<Outcome, uint32_t, uint32_t>> {
+ protected:
+  // The longest that one of `count` others waited, in virtual time; each ms of it takes one of real
+  // time at least, so that the threads keep up.
+  uint64_t longest_of(size_t count) {
+    uint64_t longest = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t queued_ms = harness_.clock.running;
+      EXPECT_EQ(queue_chunks(1, 100), 1U);
+      const size_t wanted = ++others_;
+      const auto arrived = [&] {
+        const std::lock_guard lock(mutex_);
+        return delivered_ >= wanted;
+      };
+      while (harness_.clock.running < queued_ms + 25 || !arrived()) {
+        if (harness_.clock.running > queued_ms + 10'000) return harness_.clock.running - queued_ms;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        harness_.clock.running += 1;
+        outlet_->gate.wake();
+      }
+      const std::lock_guard lock(mutex_);
+      longest = std::max(longest, last_ms_ - queued_ms);
     }
-    const uint64_t queued = harness_.clock.running;
-    ASSERT_EQ(queue_chunks(1, 100), 1U);
-    harness_.clock.running += outlet_->gate.status().next_probe_ms;
-    outlet_->gate.wake();
-    ASSERT_TRUE(until([this] { return harness_.log().status().unfinished_bytes == 100; }));
-    const std::lock_guard lock(mutex_);
-    longest = std::max(longest, last_delivered_ms_ - queued);
+    return longest;
   }
-  std::printf(
-      "    3 chunks, each while the breaker was open for a poison alone: delivered within "
-      "%lu ms\n",
-      longest);
-  EXPECT_GT(longest, 0U);
-  EXPECT_LE(longest, 1'000U);
+
+  size_t others_ = 0;     // that were queued
+  size_t delivered_ = 0;  // of them; under mutex_, as the next
+  uint64_t last_ms_ = 0;
+};
+
+TEST_P(PoisonsTest, HoldNobodyUp) {
+  const auto [fault, count, threads] = GetParam();
+  ASSERT_TRUE(harness_.start());
+  judge_ = [&, fault = fault, poisons = size_t{count}](const Delivery& delivery) {
+    const size_t at = delivery.record.find("record ");
+    if (std::stoul(std::string(delivery.record.substr(at + 7, 6))) < poisons) {
+      return PutResult{.outcome = fault, .detail = "cut off", .retry_after_ms = 10'000};
+    }
+    ++delivered_;
+    last_ms_ = harness_.clock.running;
+    return PutResult{.outcome = Outcome::kCommitted};
+  };
+  ASSERT_EQ(queue_chunks(count, 100), count);
+  start(threads);
+  const uint64_t at_first = longest_of(15);
+  const uint64_t later = longest_of(10);
+  std::printf("    %u poisons, %u threads: others waited for %lu ms at most, later %lu ms\n", count,
+              threads, at_first, later);
+  EXPECT_LE(at_first, 1'000U + 200U);
+  EXPECT_LE(later, 1'000U);
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(delivered_, 25U);
+  EXPECT_TRUE(same_bytes_ && once_);
 }
+
+INSTANTIATE_TEST_SUITE_P(OfAllKinds, PoisonsTest,
+                         ::testing::Values(std::tuple(Outcome::kAmbiguous, 2U, 4U),
+                                           std::tuple(Outcome::kAmbiguous, 12U, 1U),
+                                           std::tuple(Outcome::kNotAuthorized, 1U, 1U),
+                                           std::tuple(Outcome::kNotAuthorized, 5U, 1U),
+                                           std::tuple(Outcome::kNotAuthorized, 12U, 4U)));
 
 TEST_F(OutageTest, AnErrorOfTheDiskIsOnlyItsChunks) {
   ASSERT_TRUE(harness_.start());

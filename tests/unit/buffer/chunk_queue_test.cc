@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which chunk is taken next: those that failed before keep neither flush threads nor others waiting.
+#include "buffer/chunk_queue.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/scripted_io.h"
+
+namespace millrace::buffer {
+namespace {
+
+using Pick = ChunkQueue::Pick;
+
+class ChunkQueueTest : public ::testing::Test {
+ protected:
+  void add(uint64_t seq, uint32_t failures = 0) {
+    QueuedChunk chunk;
+    chunk.seq = seq;
+    chunk.failures = failures;
+    queue_.add(std::move(chunk));
+  }
+  // 0: none.
+  uint64_t take(Pick pick = Pick::kInTurn) {
+    auto chunk = queue_.take_due(pick);
+    if (!chunk) return 0;
+    const uint64_t seq = chunk->seq;
+    in_hand_.push_back(std::move(*chunk));
+    return seq;
+  }
+
+  testing::ScriptedClock clock_;
+  ChunkQueue queue_{clock_};
+  std::vector<QueuedChunk> in_hand_;
+};
+
+TEST_F(ChunkQueueTest, WhatFailedBeforeHoldsNotAllThreads) {
+  queue_.limit_failed_in_hand(2);
+  for (uint64_t seq = 1; seq <= 4; ++seq) add(seq, 3);
+  EXPECT_EQ(take(), 1U);
+  EXPECT_EQ(take(), 2U);
+  EXPECT_EQ(take(), 0U) << "two are left for others";
+  add(10);
+  EXPECT_EQ(take(), 10U);
+  EXPECT_EQ(take(), 0U);
+  queue_.finished(in_hand_[0]);
+  EXPECT_EQ(take(), 3U);
+}
+
+TEST_F(ChunkQueueTest, WhatFailedBeforeIsTakenInTurn) {
+  for (uint64_t seq = 1; seq <= 3; ++seq) add(seq, 1);
+  for (uint64_t seq = 10; seq <= 12; ++seq) add(seq);
+  std::vector<uint64_t> taken;
+  while (const uint64_t seq = take()) taken.push_back(seq);
+  EXPECT_EQ(taken, (std::vector<uint64_t>{1, 10, 2, 11, 3, 12}));
+}
+
+TEST_F(ChunkQueueTest, OneThatIsToTellOfTheOutputHasNotFailedIfThereIsOne) {
+  for (uint64_t seq = 1; seq <= 100; ++seq) add(seq, 1);
+  for (uint64_t seq = 101; seq <= 103; ++seq) add(seq);
+  EXPECT_EQ(take(Pick::kNewest), 103U);
+  EXPECT_EQ(take(Pick::kOldest), 101U);
+  EXPECT_EQ(take(Pick::kNewest), 102U);
+  EXPECT_EQ(take(Pick::kNewest), 1U);
+}
+
+TEST_F(ChunkQueueTest, TheOldestIsTheOldestWhereverItWaits) {
+  add(5);
+  add(3, 1);
+  add(4);
+  EXPECT_EQ(take(Pick::kOldest), 4U);
+  in_hand_[0].not_before_ms = 1'000'000;
+  queue_.give_back(std::move(in_hand_[0]));
+  EXPECT_EQ(queue_.take_oldest()->seq, 3U);
+  EXPECT_EQ(queue_.take_oldest()->seq, 4U);
+  EXPECT_EQ(queue_.take_oldest()->seq, 5U);
+  EXPECT_FALSE(queue_.take_oldest());
+}
+
+}  // namespace
+}  // namespace millrace::buffer
