@@ -71,10 +71,11 @@ std::string status_json(const Status& status) {
   for (const OutputStatus& output : status.outputs) outputs.push_back(output_json(output));
   Json pools = Json::array();
   for (const PoolStatus& pool : status.pools) pools.push_back(pool_json(pool));
-  const Json memory{{"resident_bytes", status.resident_bytes}, {"pools", std::move(pools)}};
+  Json memory{{"resident_bytes", status.resident_bytes}, {"pools", std::move(pools)}};
   const Json whole{{"version", status.version},         {"pid", status.pid},
                    {"state", state_word(status.state)}, {"sources", std::move(sources)},
-                   {"outputs", std::move(outputs)},     {"memory", std::move(memory)}};
+                   {"outputs", std::move(outputs)},     {"left_buffers", status.left_buffers},
+                   {"memory", std::move(memory)}};
   return whole.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -66,7 +66,8 @@ struct Status {
   State state = State::kRecovering;
   std::vector<SourceStatus> sources;
   std::vector<OutputStatus> outputs;
-  uint64_t resident_bytes = 0;  // of the process
+  std::vector<std::string> left_buffers;  // directories that no output uses
+  uint64_t resident_bytes = 0;            // of the process
   std::vector<PoolStatus> pools;
 };
 

@@ -215,7 +215,9 @@ void App::tell_left_logs() {
       opened.push_back(log->settings().directory);
     }
   }
-  for (const std::string& directory : left_logs(files_, config_, opened)) {
+  left_ = left_logs(files_, config_, opened);
+  registry_.make_cells("").set(metrics::Metric::kLeftBuffers, left_.size());
+  for (const std::string& directory : left_) {
     log::warn("app",
               "a buffer that no output uses: what is in it is not delivered; give an output "
               "its id or path again",

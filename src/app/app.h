@@ -80,6 +80,7 @@ class App {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint16_t> ports_;  // by source
   std::unique_ptr<AdoptedLogs> adopted_;
+  std::vector<std::string> left_;  // buffers that no output uses
   buffer::Housekeeping housekeeping_;
   std::vector<std::unique_ptr<flush::FlushPool>> pools_;
   std::unique_ptr<admin::ControlSocket> control_;  // null: the disk had no room for it

@@ -59,13 +59,12 @@ void App::stop(uint64_t timeout_ms) {
   for (const auto& worker : workers_) {
     worker->stop_listening(std::max<uint64_t>(left() / 2, 100));
   }
-  const bool flush_staged =
-      std::any_of(config_.matches.begin(), config_.matches.end(),
-                  [](const config::Match& match) { return match.buffer.flush_at_shutdown; });
-  if (flush_staged) {
-    for (const auto& worker : workers_) {
-      worker->flush(buffer::SealReason::kShutdown, left());
-    }
+  std::vector<bool> flushed;
+  for (const config::Match& match : config_.matches) {
+    flushed.push_back(match.buffer.flush_at_shutdown);
+  }
+  for (const auto& worker : workers_) {
+    worker->flush(buffer::SealReason::kShutdown, left(), flushed);
   }
   const bool cut_short = !drain(deadline);
   for (const auto& pool : pools_) {
@@ -78,7 +77,8 @@ void App::stop(uint64_t timeout_ms) {
     worker->stop();
   }
   housekeeping_.stop();
-  log::info("app", "stopped", {{"undelivered_chunks", undelivered()}});
+  log::info("app", "stopped",
+            {{"undelivered_chunks", undelivered()}, {"left_buffers", left_.size()}});
 }
 
 // Waits for chunks that can go out now; one that failed keeps its place on disk, and so do all of
@@ -148,6 +148,7 @@ std::string App::status_json() const {
     }
     status.outputs.push_back(std::move(output));
   }
+  status.left_buffers = left_;
   status.resident_bytes = metrics::sample_process().resident_bytes;
   status.pools = memory_pools({.config = config_,
                                .workers = workers_,

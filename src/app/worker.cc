@@ -158,9 +158,10 @@ bool Worker::wait_on_loop(const std::function<bool()>& condition, uint64_t timeo
   }
 }
 
-size_t Worker::flush(buffer::SealReason reason, uint64_t timeout_ms) {
+size_t Worker::flush(buffer::SealReason reason, uint64_t timeout_ms,
+                     const std::vector<bool>& chosen) {
   size_t sealed = 0;
-  on_loop([&] { sealed = ingest_->seal_all(reason); });
+  on_loop([&] { sealed = ingest_->seal_all(reason, chosen); });
   wait_on_loop([this] { return ingest_->idle(); }, timeout_ms);
   return sealed;
 }

@@ -39,8 +39,10 @@ class Worker {
   void start();
 
   // --- While it runs; main thread or control socket.
-  /// Seals all staged chunks and waits until they are queued. Their number.
-  size_t flush(buffer::SealReason reason, uint64_t timeout_ms);
+  /// Seals all staged chunks and waits until they are queued. Their number. `chosen`, by index of
+  /// [[match]]: only those of such outputs, and those of no match.
+  size_t flush(buffer::SealReason reason, uint64_t timeout_ms,
+               const std::vector<bool>& chosen = {});
   /// Closes the listeners, answers what was received whole, closes the connections; waits.
   void stop_listening(uint64_t timeout_ms);
   /// Proves what was committed last; waits. Nothing is committed afterwards.

@@ -211,6 +211,8 @@ bool Log::bury(QueuedChunk chunk) {
   }
   const auto written = write_dead_letter(io_.files, settings_.directory, chunk, loaded_);
   if (!written) {
+    housekeeping_cells_.add(Metric::kDeadLetterFailures);
+    note_delivery("a dead letter cannot be written: " + written.error().message);
     log::error("buffer", "a dead letter cannot be written; it stays in the buffer",
                {{"output", settings_.output_id},
                 {"chunk", chunk.id.uuid()},

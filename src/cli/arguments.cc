@@ -75,6 +75,11 @@ class CommandLine {
     command.formatter(formatter);
   }
 
+  // A variable that a script forgot to set must not mean "all of them".
+  static CLI::Validator not_empty() {
+    return CLI::Validator([](std::string& text) { return text.empty() ? "it is empty" : ""; }, "");
+  }
+
   CLI::App* add(Command command, const char* name, const char* what) {
     CLI::App* const sub = app_.add_subcommand(name, what);
     shape(*sub);
@@ -89,7 +94,8 @@ class CommandLine {
     command
         ->add_option("-c,--config", arguments_.config_path,
                      std::string("the configuration (") + config::kDefaultPath + ")")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->check(not_empty());
   }
 
   void add_service_commands() {
@@ -172,9 +178,11 @@ class CommandLine {
     add_config(sub);
     sub->add_option("--dir", arguments_.buffer.directory,
                     "a buffer's directory, or one with buffers below, instead of a configuration")
-        ->type_name("PATH");
+        ->type_name("PATH")
+        ->check(not_empty());
     sub->add_option("--output", arguments_.buffer.output, "only the buffers of this output")
-        ->type_name("ID");
+        ->type_name("ID")
+        ->check(not_empty());
     // Of a command inside a command the outer one is called last.
     sub->callback([this, sub, command] {
       if (sub->get_subcommands().empty()) arguments_.command = command;

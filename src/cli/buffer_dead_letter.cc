@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -69,7 +70,9 @@ ChunksOfLogs choose_chunks(io::FileSystem& files, const Arguments& arguments, in
       code = worse(code, app::kExitBadData);
     } else {
       const FoundPlace& place = *found[i];
-      chosen[place.log->place.directory].push_back(place.chunk->found.open->id);
+      std::vector<ChunkId>& ids = chosen[place.log->place.directory];
+      const ChunkId id = place.chunk->found.open->id;
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
     }
   }
   return chosen;

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/buffer_logs.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -139,6 +141,16 @@ std::string memory_text(const Json& status) {
          "resident memory: " + bytes_text(number(*memory, "resident_bytes")) + "\n";
 }
 
+std::string left_text(const Json& status) {
+  std::string text;
+  for (const Json& directory : list(status, "left_buffers")) {
+    if (!directory.is_string()) continue;
+    text += "a buffer that no output uses, what is in it is not delivered: " +
+            shown(directory.get<std::string>()) + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string bytes_text(uint64_t bytes) {
@@ -164,7 +176,7 @@ std::optional<std::string> status_text(const std::string& json) {
     errors += errors_text(output);
   }
   if (rows.size() > 1) out += table(rows);
-  return out + memory_text(status) + errors;
+  return out + memory_text(status) + left_text(status) + errors;
 }
 
 }  // namespace millrace::cli

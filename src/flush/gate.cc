@@ -32,7 +32,8 @@ Gate::Gate(io::Io io, std::string output_id, const config::Buffer& options,
     : io_(io),
       output_id_(std::move(output_id)),
       cells_(registry.make_cells(output_id_)),
-      mark_ms_(io.clock.running_ms()),
+      started_ms_(io.clock.running_ms()),
+      mark_ms_(started_ms_),
       breaker_(options) {}
 
 void Gate::add_queue(const buffer::ChunkQueue& queue) {
@@ -193,7 +194,7 @@ GateStatus Gate::status() {
   publish(now);
   const bool open = breaker_.state() == Breaker::State::kOpen;
   return GateStatus{.state = state_name(breaker_.state(), breaker_.probing()),
-                    .since_ms = since(breaker_.since_ms(), now),
+                    .since_ms = since(std::max(breaker_.since_ms(), started_ms_), now),
                     .next_probe_ms = open ? since(now, breaker_.next_probe_ms()) : 0,
                     .opens = breaker_.opens(),
                     .probes = breaker_.probes(),

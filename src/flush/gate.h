@@ -69,6 +69,7 @@ class Gate {
   io::Io io_;
   const std::string output_id_;
   metrics::Cells& cells_;  // written under mutex_
+  const uint64_t started_ms_;
 
   std::atomic<bool> closed_{true};                // the breaker is
   std::atomic<bool> failing_{false};              // the last attempt met no answer

@@ -206,10 +206,10 @@ void Ingest::tick() {
   if (blocked_ || (without_room_ && now >= offered_ms_ + kOfferEveryMs)) room_came();
 }
 
-size_t Ingest::seal_all(buffer::SealReason reason) {
+size_t Ingest::seal_all(buffer::SealReason reason, const std::vector<bool>& chosen) {
   size_t sealed = 0;
-  for (buffer::Log* log : logs_) {
-    sealed += log->appender().seal_all(reason);
+  for (size_t i = 0; i < logs_.size(); ++i) {
+    if (i >= chosen.size() || chosen[i]) sealed += logs_[i]->appender().seal_all(reason);
   }
   submit();
   return sealed;

@@ -108,6 +108,8 @@ class Adoption(IntegrationCase):
         millrace.start()
         for worker in (0, 1):
             self.assertIn("a buffer that no output uses", millrace.log())
+            self.assertEqual(len(millrace.status()["left_buffers"]), 2)
+            millrace.metrics()  # which tell it, too
             self.assertIn(self.buffer_of(millrace, worker), millrace.log())
         self.assertEqual(millrace.stop(), 0)
         self.assertEqual(len(self.stream.records()), before)

@@ -253,6 +253,25 @@ class GivenUp(IntegrationCase):
                          [sender.payload(n) for n in range(50)])
         self.assertEqual(counter(millrace, "secondary_failures_total"), 1)
 
+    def test_what_dead_cannot_take_is_counted_and_stays(self):
+        endpoint = self.endpoint()
+        millrace = self.to_endpoint(endpoint)
+        places = [os.path.join(os.path.dirname(path), "dead") for path in millrace.positions()]
+        for dead in places:
+            with open(dead, "w", encoding="ascii"):
+                pass  # a file in its place
+        endpoint.faults.always("ValidationException")
+        sender = self.send_events(millrace, 50)
+        millrace.flush()
+        until(lambda: counter(millrace, "dead_letter_failures_total") >= 2, "it is tried again")
+        self.assertIn("a dead letter cannot be written", "".join(millrace.output()["last_error"]))
+        for dead in places:
+            os.unlink(dead)
+        until(millrace.dead, "the chunk in dead/")
+        ((path, _),) = millrace.dead().items()
+        self.assertEqual(self.decoded(path[:-len(".json")] + ".chunk"),
+                         [sender.payload(n) for n in range(50)])
+
     def test_a_secondary_that_cannot_be_used_is_told_at_the_start(self):
         endpoint = self.endpoint()
         file = os.path.join(self.directory, "file")

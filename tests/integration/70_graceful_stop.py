@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cases
 from forward_client import NumberedSender
 from integration_case import IntegrationCase
+from millrace import kinesis_match
 from oracle import judge_endpoint
 from tool_case import BAD_DATA, ToolCase, flip
 from waiting import until
@@ -36,6 +37,24 @@ class GracefulStop(IntegrationCase):
                 self.assertEqual(millrace.wait_exit(), 0)
                 self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 1000)
                 self.assert_one_put_per_chunk(endpoint, millrace)
+
+    def test_each_output_has_its_own(self):
+        flushed, kept = self.endpoint(), self.endpoint()
+        millrace = self.millrace([
+            kinesis_match(flushed.url, id="flushed", pattern="app.a",
+                          buffer={"flush_interval": "600s", "flush_at_shutdown": True}),
+            kinesis_match(kept.url, id="kept", pattern="app.b",
+                          buffer={"flush_interval": "600s"})])
+        for tag in ("app.a", "app.b"):
+            with self.connect(millrace) as client:
+                client.send(NumberedSender("s", tag).make_message().frame)
+                client.wait_acks(1)
+        self.assertEqual(millrace.stop(), 0)
+        self.assertEqual(len(flushed.records()), 1)
+        self.assertEqual(len(kept.records()), 0)
+        millrace.start()
+        millrace.wait_idle()
+        self.assertEqual(len(kept.records()), 1)
 
     def test_without_it_the_staged_chunk_stays_and_goes_after_the_restart(self):
         endpoint = self.endpoint()

@@ -27,6 +27,7 @@ TEST(Status, IsOneLineOfJson) {
                                   .disk_bytes = 8,
                                   .state = "ready",
                                   .last_error = "a \"b\"\n"}}}};
+  status.left_buffers = {"/gone"};
   status.resident_bytes = 9;
   status.pools = {{.name = "receive", .unit = "bytes", .used = 10, .limit = 11},
                   {.name = "queued", .unit = "chunks", .used = 12, .limit = std::nullopt}};
@@ -37,7 +38,7 @@ TEST(Status, IsOneLineOfJson) {
       R"("outputs":[{"id":"out","type":"local","workers":[{"worker":1,"staged_chunks":2,)"
       R"("queued_chunks":3,"in_flight":4,"staged_bytes":5,"queued_bytes":6,"segments":7,)"
       R"("disk_bytes":8,"state":"ready","last_error":"a \"b\"\n"}]}],)"
-      R"("memory":{"resident_bytes":9,"pools":[)"
+      R"("left_buffers":["/gone"],"memory":{"resident_bytes":9,"pools":[)"
       R"({"name":"receive","unit":"bytes","used":10,"limit":11},)"
       R"({"name":"queued","unit":"chunks","used":12,"limit":null}]}})"
       "\n");

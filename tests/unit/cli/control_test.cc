@@ -88,6 +88,7 @@ TEST_F(ControlTest, StatusIsTextOrJson) {
   other.state = "waiting";
   other.last_error = "";
   status.outputs = {{.id = "out", .type = "local", .workers = {worker, other}}};
+  status.left_buffers = {"/gone"};
   status.resident_bytes = 5 << 20;
   status.pools = {{.name = "receive", .unit = "bytes", .used = 0, .limit = 1 << 20},
                   {.name = "queued", .unit = "chunks", .used = 6, .limit = std::nullopt}};
@@ -101,6 +102,7 @@ TEST_F(ControlTest, StatusIsTextOrJson) {
             "memory  receive  0 B       1.0 MiB\n"
             "memory  queued   6 chunks  on disk\n"
             "resident memory: 5.0 MiB\n"
+            "a buffer that no output uses, what is in it is not delivered: /gone\n"
             "last error of out, worker 0: 503 second line\n");
   Arguments json = arguments();
   json.json = true;
