@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which chunk is taken next: those that failed before keep neither flush threads nor others waiting.
+// Which chunk is taken next: those that failed before keep neither flush threads nor others
+// waiting.
 #include "buffer/chunk_queue.h"
 
 #include <gtest/gtest.h>
