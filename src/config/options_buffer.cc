@@ -18,7 +18,8 @@ constexpr Option kBuffer[] = {
      .max = 1024,
      .complaint = absolute_path_complaint,
      .help = "The buffer's directory; each worker has its own below it, <path>/worker<N>. Without "
-             "it: <root_dir>/worker<N>/<id>/buffer.",
+             "it: <root_dir>/worker<N>/<id>/buffer. What lies at an earlier path is not looked "
+             "for: move it to the new one while the service is stopped.",
      .set = set_member<Match, &Match::buffer, &Buffer::path>},
     {.name = "chunk_limit_size",
      .type = Type::kSize,
