@@ -123,7 +123,7 @@ std::optional<QueuedChunk> ChunkQueue::take_due(Pick pick) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return std::nullopt;
   move_due(clock_.running_ms());
-  took_failed_ = pick == Pick::kInTurn ? failed_may_go() : ready_.empty() && !failed_.empty();
+  took_failed_ = failed_may_go() && (pick == Pick::kInTurn || ready_.empty());
   if (took_failed_) return take_from(failed_, failed_.begin());
   if (ready_.empty()) return std::nullopt;
   return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin());

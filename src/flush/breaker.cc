@@ -9,8 +9,9 @@ namespace {
 using output::Outcome;
 using Pick = buffer::ChunkQueue::Pick;
 
-constexpr uint64_t kFirstWaitMsMax = 1'000;  // what two failing chunks may cost the others
-constexpr uint32_t kSureLevel = 4;  // so many failed in a row: it is not these chunks alone
+constexpr uint64_t kFirstWaitMsMax = 1'000;  // what a failing chunk may cost the others
+constexpr uint32_t kSureLevel = 10;  // so many failed in a row: it is not these chunks alone
+constexpr uint64_t kRampTurn = 4;
 constexpr uint64_t kThrottleForgottenMs = 30'000;
 constexpr uint64_t kRampMsMax = 10'000;
 constexpr uint32_t kWindowMax = 64;
@@ -41,12 +42,7 @@ void Breaker::enter(State state, uint64_t now_ms) {
   probing_ = false;
   window_ = 1;
   under_way_ = 0;
-  newest_next_ = state == State::kOpen;  // a ramp comes after the newest came through
-}
-
-buffer::ChunkQueue::Pick Breaker::next_pick() {
-  newest_next_ = !newest_next_;
-  return newest_next_ ? Pick::kOldest : Pick::kNewest;
+  picks_ = 0;
 }
 
 void Breaker::settle(uint64_t now_ms) {
@@ -69,13 +65,15 @@ uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& 
       if (probing_) return kUntilChange;
       if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
       permit.kind = Permit::Kind::kProbe;
-      permit.pick = next_pick();
+      permit.pick = picks_++ % 2 == 0 ? Pick::kNewest : Pick::kOldest;
       probing_ = true;
       return 0;
     case State::kRamping:
       if (under_way_ >= window_) return kUntilChange;
       permit.kind = Permit::Kind::kRamp;
-      permit.pick = next_pick();
+      // It began with the newest, which came through.
+      permit.pick = picks_++ % 2 == 0 ? Pick::kOldest : Pick::kNewest;
+      if (++ramp_permits_ % kRampTurn == 0) permit.pick = Pick::kInTurn;
       ++under_way_;
       return 0;
   }
@@ -87,6 +85,18 @@ void Breaker::cancel(const Permit& permit) {
   if (permit.kind == Permit::Kind::kPaced) pacer_.give_back(permit.gap_ms);
   if (permit.kind == Permit::Kind::kRamp) --under_way_;
   if (permit.kind == Permit::Kind::kProbe) probing_ = false;
+}
+
+void Breaker::on_its_own(Permit& permit, uint64_t now_ms) {
+  const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
+  if (probe) {
+    ++probes_;
+    next_probe_ms_ = now_ms + kFirstWaitMsMax;
+  }
+  if (probe || permit.kind == Permit::Kind::kRamp) {
+    cancel(permit);
+    permit.kind = Permit::Kind::kFree;
+  }
 }
 
 void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
@@ -109,7 +119,7 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
 }
 
 void Breaker::answered(const Permit& permit, uint64_t now_ms) {
-  in_a_row_ = 0;
+  in_a_row_ = again_in_a_row_ = 0;
   level_ = 0;
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
@@ -123,7 +133,7 @@ void Breaker::answered(const Permit& permit, uint64_t now_ms) {
 
 // The service is there; the rate is learnt only from requests that went at it.
 void Breaker::throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms) {
-  in_a_row_ = 0;
+  in_a_row_ = again_in_a_row_ = 0;
   level_ = 0;
   if (state_ != State::kThrottled) {
     enter(State::kThrottled, now_ms);
@@ -138,9 +148,8 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   // What was under way when it opened says nothing new.
   const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
   if (state_ == State::kOpen && !probe) return;
-  const bool ramp = state_ == State::kRamping && current(permit);
   if (answer.failed_before && !probe) {
-    if (ramp) --under_way_;
+    if (++again_in_a_row_ >= kSureLevel) open(answer, now_ms, random);
     return;
   }
   if (in_a_row_ == 0) first_ms_ = now_ms;
@@ -152,22 +161,25 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
   } else if (in_a_row_ > 1) {
     open(answer, now_ms, random);
-  } else if (ramp) {
+  } else if (permit.kind == Permit::Kind::kRamp && current(permit)) {
     --under_way_;
     window_ = std::max<uint32_t>(1, window_ / 2);
   }
 }
 
 void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
+  if (in_a_row_ == 0) first_ms_ = now_ms;
+  in_a_row_ = std::max<uint32_t>(in_a_row_, 1);
+  level_ = std::max<uint32_t>(level_, 2);
   enter(State::kOpen, now_ms);
-  next_probe_ms_ = now_ms + std::min(wait_ms(answer.retry_after_ms, random), kFirstWaitMsMax);
+  next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
   ++opens_;
 }
 
-// What the service, or a table of its errors, asks for may be meant for these chunks alone.
+// What the service, or a table of its errors, asks for may be meant for a few chunks alone.
 uint64_t Breaker::wait_ms(uint64_t retry_after_ms, uint64_t random) const {
-  const uint64_t own_ms = backoff_.wait_ms(std::max<uint32_t>(level_, 2) - 1, random);
-  return level_ < kSureLevel ? own_ms : std::max(own_ms, retry_after_ms);
+  if (level_ < kSureLevel) return std::min(backoff_.wait_ms(1, random), kFirstWaitMsMax);
+  return std::max(backoff_.wait_ms(level_ - kSureLevel + 2, random), retry_after_ms);
 }
 
 }  // namespace millrace::flush

@@ -10,15 +10,17 @@
 //   ramping    a probe came through: one request at a time, then two, four ... then closed
 //
 // It opens when two chunks failed one after the other, each for the first time, with no answer of
-// the service in between. What fails again proves nothing about the service: it has its own
-// back-off, and however many such chunks there are, they keep no other waiting. New ones that fail
-// cost the others a second: so soon comes the first probe after it opens. From then on the back-off
-// grows with each further chunk that fails; any answer ends that, for then the service is there.
-// Answers that refuse a chunk's bytes are answers. Probes and the requests of a ramp are to tell
-// how the service is: they are made with chunks that never failed, the newest and the oldest in
-// turn, for of chunks that were stored one after the other many may fail. Pure: time and randomness
-// are handed in. Invariant: while it is open at most one request that it let go is under way. One
-// thread at a time.
+// the service in between. What fails again tells little about the service, so only ten in a row
+// open it, and such a chunk takes no place of a probe or a ramp from the others (on_its_own). So
+// chunks that always fail keep the others waiting for a second each at most: so soon comes the next
+// probe while less than ten chunks have failed in a row; then the back-off grows with each further
+// one. Any answer ends that, for then the service is there; answers that refuse a chunk's bytes are
+// answers. Probes and the requests of a ramp are to tell how the service is: they are made with
+// chunks that never failed, the newest and the oldest in turn, for of chunks that were stored one
+// after the other many may fail; in a ramp those that failed have their turn, too.
+//
+// Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
+// let go is under way, but for chunks that failed before. One thread at a time.
 
 #include <cstdint>
 
@@ -65,6 +67,9 @@ class Breaker {
 
   /// The request was not made after all.
   void cancel(const Permit& permit);
+  /// It is made with a chunk that failed before: nobody waits for its answer. While the breaker is
+  /// open there is one a second.
+  void on_its_own(Permit& permit, uint64_t now_ms);
   /// `rate`: bytes a millisecond that were delivered lately; asked for only by a first refusal.
   void note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
             uint64_t random);
@@ -89,7 +94,6 @@ class Breaker {
 
  private:
   void enter(State state, uint64_t now_ms);
-  buffer::ChunkQueue::Pick next_pick();
   bool current(const Permit& permit) const { return permit.period == period_; }
   void answered(const Permit& permit, uint64_t now_ms);
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
@@ -105,13 +109,15 @@ class Breaker {
 
   // Failures without an answer in between.
   uint32_t in_a_row_ = 0;
-  uint32_t level_ = 0;  // of different chunks
+  uint32_t again_in_a_row_ = 0;  // of chunks that had failed before
+  uint32_t level_ = 0;           // of different chunks
   ChunkId last_failed_;
   uint64_t first_ms_ = 0;
 
   // Open.
   bool probing_ = false;
-  bool newest_next_ = true;  // of open and ramping
+  uint64_t picks_ = 0;  // of this state
+  uint64_t ramp_permits_ = 0;
   uint64_t next_probe_ms_ = 0;
 
   // Ramping.

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace millrace::flush {
 
 FlushPool::FlushPool(io::Io io, buffer::Log& log, Outlet& outlet, uint32_t threads,
                      metrics::Registry& registry)
     : log_(log), outlet_(outlet) {
   outlet_.gate.add_queue(log_.queue());
-  log_.queue().limit_failed_in_hand((threads + 1) / 2);
+  log_.queue().limit_failed_in_hand(std::max<size_t>(1, threads / 2));
   for (uint32_t i = 0; i < threads; ++i) {
     threads_.push_back(std::make_unique<FlushThread>(
         io, log_, outlet_, registry.make_cells(log_.settings().output_id),

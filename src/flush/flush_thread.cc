@@ -79,8 +79,12 @@ std::optional<QueuedChunk> FlushThread::take() {
     if (!permit) break;
     permit_ = *permit;
     auto chunk = log_.queue().take_due(permit_.pick);
-    if (chunk) return chunk;
-    outlet_.gate.cancel(permit_);
+    if (!chunk) {
+      outlet_.gate.cancel(permit_);
+      continue;
+    }
+    if (chunk->failures > 0) outlet_.gate.on_its_own(permit_);
+    return chunk;
   }
   return std::nullopt;
 }

@@ -76,6 +76,13 @@ void Gate::cancel(const Permit& permit) {
   changed_.notify_one();
 }
 
+void Gate::on_its_own(Permit& permit) {
+  if (permit.kind == Permit::Kind::kFree) return;
+  const std::lock_guard lock(mutex_);
+  breaker_.on_its_own(permit, io_.clock.running_ms());
+  changed_.notify_one();
+}
+
 void Gate::note(const Permit& permit, const Answer& answer, const std::string& detail) {
   const uint64_t now = io_.clock.running_ms();
   if (answer.outcome == Outcome::kCommitted) count_delivered(answer.bytes, now);

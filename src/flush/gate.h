@@ -44,6 +44,8 @@ class Gate {
 
   /// Waits until a request of `bytes` may be made. Nothing once `stopped` is set: see wake().
   std::optional<Permit> enter(uint64_t bytes, const std::atomic<bool>& stopped);
+  /// It is used for a chunk that failed before: Breaker::on_its_own().
+  void on_its_own(Permit& permit);
   /// A permit that was not used.
   void cancel(const Permit& permit);
   /// What the request met. `detail` is told for people.
