@@ -10,6 +10,9 @@ using output::Outcome;
 using Pick = buffer::ChunkQueue::Pick;
 
 constexpr uint64_t kFirstWaitMsMax = 1'000;  // what a failing chunk may cost the others
+constexpr uint32_t kEnough = 2;
+constexpr uint32_t kEnoughLately = 5;  // if it has answered within
+constexpr uint64_t kLatelyMs = 10'000;
 constexpr uint32_t kSureLevel = 10;  // so many failed in a row: it is not these chunks alone
 constexpr uint64_t kRampTurn = 4;
 constexpr uint64_t kThrottleForgottenMs = 30'000;
@@ -118,9 +121,13 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
   }
 }
 
+void Breaker::there(uint64_t now_ms) {
+  in_a_row_ = again_in_a_row_ = level_ = 0;
+  answered_ms_ = std::max<uint64_t>(now_ms, 1);
+}
+
 void Breaker::answered(const Permit& permit, uint64_t now_ms) {
-  in_a_row_ = again_in_a_row_ = 0;
-  level_ = 0;
+  there(now_ms);
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
   } else if (state_ == State::kThrottled && current(permit)) {
@@ -133,8 +140,7 @@ void Breaker::answered(const Permit& permit, uint64_t now_ms) {
 
 // The service is there; the rate is learnt only from requests that went at it.
 void Breaker::throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms) {
-  in_a_row_ = again_in_a_row_ = 0;
-  level_ = 0;
+  there(now_ms);
   if (state_ != State::kThrottled) {
     enter(State::kThrottled, now_ms);
     pacer_.begin(rate, answer.bytes, now_ms);
@@ -159,12 +165,17 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   if (probe) {
     probing_ = false;
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
-  } else if (in_a_row_ > 1) {
+  } else if (in_a_row_ >= enough(now_ms)) {
     open(answer, now_ms, random);
   } else if (permit.kind == Permit::Kind::kRamp && current(permit)) {
     --under_way_;
     window_ = std::max<uint32_t>(1, window_ / 2);
   }
+}
+
+uint32_t Breaker::enough(uint64_t now_ms) const {
+  const bool lately = answered_ms_ != 0 && now_ms < answered_ms_ + kLatelyMs;
+  return lately ? kEnoughLately : kEnough;
 }
 
 void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {

@@ -10,7 +10,8 @@
 //   ramping    a probe came through: one request at a time, then two, four ... then closed
 //
 // It opens when two chunks failed one after the other, each for the first time, with no answer of
-// the service in between. What fails again tells little about the service, so only ten in a row
+// the service in between; five, if it has answered in the last ten seconds, for then it is likely
+// to be the chunks. What fails again tells little about the service, so only ten in a row
 // open it, and such a chunk takes no place of a probe or a ramp from the others (on_its_own). So
 // chunks that always fail keep the others waiting for a second each at most: so soon comes the next
 // probe while less than ten chunks have failed in a row; then the back-off grows with each further
@@ -95,7 +96,9 @@ class Breaker {
  private:
   void enter(State state, uint64_t now_ms);
   bool current(const Permit& permit) const { return permit.period == period_; }
+  void there(uint64_t now_ms);
   void answered(const Permit& permit, uint64_t now_ms);
+  uint32_t enough(uint64_t now_ms) const;
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
   void failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random);
   void open(const Answer& answer, uint64_t now_ms, uint64_t random);
@@ -107,6 +110,7 @@ class Breaker {
   uint64_t period_ = 0;  // counts changes of state
   Pacer pacer_;
 
+  uint64_t answered_ms_ = 0;  // last; 0: not yet
   // Failures without an answer in between.
   uint32_t in_a_row_ = 0;
   uint32_t again_in_a_row_ = 0;  // of chunks that had failed before

@@ -133,6 +133,7 @@ TEST_F(BreakerTest, WhatFailsAgainTellsLittle) {
     ASSERT_EQ(breaker_.state(), State::kClosed);
     note(*ask(), Outcome::kCommitted, 60);
   }
+  now_ += 10'000;
   note(*ask(), Outcome::kUnavailable, 50);
   note_again(*ask(), 1);
   EXPECT_EQ(breaker_.state(), State::kClosed);
@@ -278,14 +279,27 @@ TEST_F(BreakerTest, AServiceThatIsBackForOneRequestOnlyIsLeftAloneAgain) {
   open();
   now_ += 1000;
   note(*ask(), Outcome::kCommitted, 1);
-  note(*ask(), Outcome::kUnavailable, 2);
-  EXPECT_EQ(breaker_.state(), State::kRamping);
-  note(*ask(), Outcome::kUnavailable, 3);
+  for (uint8_t n = 2; n < 6; ++n) {
+    note(*ask(), Outcome::kUnavailable, n);
+    EXPECT_EQ(breaker_.state(), State::kRamping);
+    EXPECT_EQ(breaker_.opens(), 1U);
+  }
+  note(*ask(), Outcome::kUnavailable, 6);
   EXPECT_EQ(breaker_.state(), State::kOpen);
   EXPECT_EQ(breaker_.opens(), 2U);
 }
 
-// Whether it flaps or only some chunks fail cannot be told from here: three requests a second.
+TEST_F(BreakerTest, WhoHasAnsweredLatelyIsTrustedLonger) {
+  note(*ask(), Outcome::kCommitted, 1);
+  now_ += 9'999;
+  for (uint8_t n = 2; n < 6; ++n) note(*ask(), Outcome::kUnavailable, n);
+  EXPECT_EQ(breaker_.state(), State::kClosed);
+  now_ += 1;
+  note(*ask(), Outcome::kUnavailable, 6);
+  EXPECT_EQ(breaker_.state(), State::kOpen);
+}
+
+// Whether it flaps or only some chunks fail cannot be told from here: six requests a second.
 TEST_F(BreakerTest, AServiceThatFlapsIsAskedOnceASecond) {
   open();
   for (uint8_t n = 3; n < 17; ++n) {
@@ -296,8 +310,7 @@ TEST_F(BreakerTest, AServiceThatFlapsIsAskedOnceASecond) {
   for (int i = 0; i < 10; ++i) {
     now_ = breaker_.next_probe_ms();
     note(*ask(), Outcome::kCommitted, 1);
-    note(*ask(), Outcome::kUnavailable, 2);
-    note(*ask(), Outcome::kUnavailable, 3);
+    for (uint8_t n = 2; n < 7; ++n) note(*ask(), Outcome::kUnavailable, n);
     EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
   }
 }
