@@ -154,7 +154,7 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   // What was under way when it opened says nothing new.
   const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
   if (state_ == State::kOpen && !probe) return;
-  if (answer.failed_before && !probe) {
+  if (answer.failed_before && !probe && state_ != State::kThrottled) {
     if (++again_in_a_row_ >= kSureLevel) open(answer, now_ms, random);
     return;
   }
@@ -173,9 +173,10 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   }
 }
 
+// Requests that are spaced and fail teach the pacer nothing: a probe and a ramp are faster.
 uint32_t Breaker::enough(uint64_t now_ms) const {
   const bool lately = answered_ms_ != 0 && now_ms < answered_ms_ + kLatelyMs;
-  return lately ? kEnoughLately : kEnough;
+  return lately && state_ != State::kThrottled ? kEnoughLately : kEnough;
 }
 
 void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {

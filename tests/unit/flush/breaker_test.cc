@@ -138,6 +138,16 @@ TEST_F(BreakerTest, WhatFailsAgainTellsLittle) {
   EXPECT_EQ(breaker_.state(), State::kOpen) << "two new ones do";
 }
 
+// What is spaced and fails teaches the pacer nothing; a probe and a ramp find the rate faster.
+TEST_F(BreakerTest, WhileThrottledTwoFailuresOpenItWhoeverFails) {
+  note(*ask(), Outcome::kThrottled, 1);
+  now_ += 5'000;
+  note_again(*ask(), 2);
+  now_ += 5'000;
+  note_again(*ask(), 3);
+  EXPECT_EQ(breaker_.state(), State::kOpen);
+}
+
 TEST_F(BreakerTest, TenThatFailAgainWithNoAnswerOpenIt) {
   for (uint8_t n = 1; n < 10; ++n) note_again(*ask(), n);
   EXPECT_EQ(breaker_.state(), State::kClosed);
