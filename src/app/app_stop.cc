@@ -152,7 +152,7 @@ std::string App::status_json() const {
   status.resident_bytes = metrics::sample_process().resident_bytes;
   status.pools = memory_pools({.config = config_,
                                .workers = workers_,
-                               .adopted = *adopted_,
+                               .outputs = status.outputs,
                                .shared = shared_,
                                .registry = registry_},
                               io_.clock.running_ms());

@@ -14,28 +14,22 @@ struct Chunks {
   uint64_t queued = 0;  // dead letters too
   uint64_t in_flight = 0;
   uint64_t flush_threads = 0;
-
-  void add(const buffer::LogStatus& log) {
-    ++logs;
-    staged += log.staged_chunks;
-    queued += log.queue.queued + log.queue.dead_letters;
-    in_flight += log.queue.in_flight;
-  }
 };
 
 Chunks chunks_of(const PoolHolders& holders) {
   Chunks chunks;
-  for (const auto& worker : holders.workers) {
-    for (const auto& log : worker->logs()) chunks.add(log->status());
-  }
-  for (size_t i = 0; i <= holders.config.matches.size(); ++i) {
-    for (const AdoptedLogs::Status& adopted : holders.adopted.status(i)) {
-      chunks.add(adopted.log);
-      ++chunks.flush_threads;
+  for (const admin::OutputStatus& output : holders.outputs) {
+    for (const admin::OutputWorkerStatus& log : output.workers) {
+      ++chunks.logs;
+      chunks.staged += log.staged_chunks;
+      chunks.queued += log.queued_chunks;
+      chunks.in_flight += log.in_flight;
     }
   }
-  for (const config::Match& match : holders.config.matches) {
-    chunks.flush_threads += holders.workers.size() * match.buffer.flush_thread_count;
+  const size_t workers = holders.workers.size();
+  for (size_t i = 0; i < holders.config.matches.size() && i < holders.outputs.size(); ++i) {
+    const size_t adopted = holders.outputs[i].workers.size() - workers;  // a flush thread each
+    chunks.flush_threads += workers * holders.config.matches[i].buffer.flush_thread_count + adopted;
   }
   return chunks;
 }

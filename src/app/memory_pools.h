@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "admin/status.h"
-#include "app/adopted_logs.h"
 #include "app/worker.h"
 #include "config/model.h"
 #include "metrics/metrics.h"
@@ -19,7 +18,7 @@ namespace millrace::app {
 struct PoolHolders {
   const config::Config& config;
   const std::vector<std::unique_ptr<Worker>>& workers;
-  const AdoptedLogs& adopted;
+  const std::vector<admin::OutputStatus>& outputs;  // that of unmatched events is last, if any
   const ingest::Shared& shared;
   const metrics::Registry& registry;
 };

@@ -77,8 +77,6 @@ class Breaker {
 
   State state() const { return state_; }
   bool probing() const { return probing_; }
-  /// More than one chunk has failed: it is worth a line in the log.
-  bool is_outage() const { return state_ == State::kOpen && level_ > 1; }
   /// Open or throttled so that waiting for it is in vain.
   bool hopeless() const {
     return state_ == State::kOpen || (state_ == State::kThrottled && pacer_.stalled());
@@ -120,13 +118,13 @@ class Breaker {
 
   // Open.
   bool probing_ = false;
-  uint64_t picks_ = 0;  // of this state
-  uint64_t ramp_permits_ = 0;
   uint64_t next_probe_ms_ = 0;
 
   // Ramping.
   uint32_t window_ = 0;     // so many requests at a time
   uint32_t under_way_ = 0;  // of this period
+  uint64_t ramp_permits_ = 0;
+  uint64_t picks_ = 0;  // of this state, open or ramping
 
   uint64_t opens_ = 0;
   uint64_t throttles_ = 0;

@@ -140,7 +140,7 @@ void Gate::publish(uint64_t now_ms) {
   cells_.set(Metric::kBreakerThrottles, breaker_.throttles());
   cells_.set(Metric::kBreakerProbes, breaker_.probes());
   const Trouble trouble = state == Breaker::State::kThrottled ? Trouble::kThrottled
-                          : breaker_.is_outage()              ? Trouble::kUnavailable
+                          : state == Breaker::State::kOpen    ? Trouble::kUnavailable
                                                               : Trouble::kNone;
   if (trouble != trouble_) tell(trouble, now_ms);
 }

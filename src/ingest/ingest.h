@@ -80,6 +80,7 @@ class Ingest {
   /// Seals what is old, proves idle logs. Every 100 ms.
   void tick();
   /// Seals all staged chunks; the number of them. They are queued when pending() is empty again.
+  /// `chosen`, by lane: false leaves its chunks as they are.
   size_t seal_all(buffer::SealReason reason, const std::vector<bool>& chosen = {});
   /// Commits a PAD to each log whose last commit nothing proves; the number of them.
   size_t prove_all();
