@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace millrace::flush {
 namespace {
 
@@ -84,14 +86,18 @@ uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& 
 }
 
 void Breaker::cancel(const Permit& permit) {
-  if (!current(permit)) return;
-  if (permit.kind == Permit::Kind::kPaced) pacer_.give_back(permit.gap_ms);
-  if (permit.kind == Permit::Kind::kRamp) --under_way_;
-  if (permit.kind == Permit::Kind::kProbe) probing_ = false;
+  if (is(permit, Permit::Kind::kPaced)) pacer_.give_back(permit.gap_ms);
+  if (is(permit, Permit::Kind::kRamp)) ramp_request_over();
+  if (is(permit, Permit::Kind::kProbe)) probing_ = false;
+}
+
+void Breaker::ramp_request_over() {
+  CHECK(under_way_ > 0);
+  --under_way_;
 }
 
 void Breaker::on_its_own(Permit& permit, uint64_t now_ms) {
-  const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
+  const bool probe = is(permit, Permit::Kind::kProbe);
   if (probe) {
     ++probes_;
     next_probe_ms_ = now_ms + kFirstWaitMsMax;
@@ -104,7 +110,7 @@ void Breaker::on_its_own(Permit& permit, uint64_t now_ms) {
 
 void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
                    uint64_t random) {
-  if (permit.kind == Permit::Kind::kProbe && current(permit)) ++probes_;
+  if (is(permit, Permit::Kind::kProbe)) ++probes_;
   switch (answer.outcome) {
     case Outcome::kCommitted:
     case Outcome::kRejected:
@@ -130,10 +136,10 @@ void Breaker::answered(const Permit& permit, uint64_t now_ms) {
   there(now_ms);
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
-  } else if (state_ == State::kThrottled && current(permit)) {
+  } else if (is(permit, Permit::Kind::kPaced)) {
     pacer_.accepted(permit.asked_ms, now_ms);
-  } else if (state_ == State::kRamping && current(permit)) {
-    --under_way_;
+  } else if (is(permit, Permit::Kind::kRamp)) {
+    ramp_request_over();
     if (++window_ > kWindowMax) enter(State::kClosed, now_ms);
   }
 }
@@ -145,14 +151,14 @@ void Breaker::throttled(const Permit& permit, const Answer& answer, double rate,
     enter(State::kThrottled, now_ms);
     pacer_.begin(rate, answer.bytes, now_ms);
     ++throttles_;
-  } else if (current(permit)) {
+  } else if (is(permit, Permit::Kind::kPaced)) {
     pacer_.refused(permit.asked_ms, now_ms);
   }
 }
 
 void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random) {
   // What was under way when it opened says nothing new.
-  const bool probe = permit.kind == Permit::Kind::kProbe && current(permit);
+  const bool probe = is(permit, Permit::Kind::kProbe);
   if (state_ == State::kOpen && !probe) return;
   if (answer.failed_before && !probe && state_ != State::kThrottled) {
     if (++again_in_a_row_ >= kSureLevel) open(answer, now_ms, random);
@@ -167,8 +173,8 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
     next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
   } else if (in_a_row_ >= enough(now_ms)) {
     open(answer, now_ms, random);
-  } else if (permit.kind == Permit::Kind::kRamp && current(permit)) {
-    --under_way_;
+  } else if (is(permit, Permit::Kind::kRamp)) {
+    ramp_request_over();
     window_ = std::max<uint32_t>(1, window_ / 2);
   }
 }

@@ -93,7 +93,11 @@ class Breaker {
 
  private:
   void enter(State state, uint64_t now_ms);
-  bool current(const Permit& permit) const { return permit.period == period_; }
+  /// Such a one, of this state. Those of a state before tell nothing of this one.
+  bool is(const Permit& permit, Permit::Kind kind) const {
+    return permit.kind == kind && permit.period == period_;
+  }
+  void ramp_request_over();
   void there(uint64_t now_ms);
   void answered(const Permit& permit, uint64_t now_ms);
   uint32_t enough(uint64_t now_ms) const;

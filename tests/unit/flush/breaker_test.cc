@@ -192,6 +192,20 @@ TEST_F(BreakerTest, WhatFailedBeforeTakesNoPlaceInARamp) {
   EXPECT_FALSE(ask()) << "one at a time still";
 }
 
+TEST_F(BreakerTest, WhatTookNoPlaceInARampGivesNoneBack) {
+  open();
+  now_ += 1000;
+  note(*ask(), Outcome::kCommitted, 1);
+  const Permit one = *ask();
+  for (const Outcome outcome : {Outcome::kCommitted, Outcome::kUnavailable}) {
+    Permit permit = one;
+    breaker_.on_its_own(permit, now_);
+    note(permit, outcome, 2, 0, true);
+    EXPECT_TRUE(ask()) << "its place is free again";
+    EXPECT_FALSE(ask()) << "and no other";
+  }
+}
+
 TEST_F(BreakerTest, InARampThoseThatFailedHaveTheirTurn) {
   using Pick = buffer::ChunkQueue::Pick;
   std::map<Pick, int> picks;
