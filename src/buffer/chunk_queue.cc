@@ -102,13 +102,16 @@ QueuedChunk ChunkQueue::take_from(BySeq& place, BySeq::iterator at) {
   return chunk;
 }
 
-std::optional<uint64_t> ChunkQueue::wait_due() {
+std::optional<ChunkQueue::Due> ChunkQueue::wait_due() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
     const uint64_t now = clock_.running_ms();
     move_due(now);
-    if (!ready_.empty()) return ready_.begin()->second.body_bytes;
-    if (failed_may_go()) return failed_.begin()->second.body_bytes;
+    const bool failed = failed_may_go();
+    if (failed || !ready_.empty()) {
+      const BySeq& next = failed ? failed_ : ready_;
+      return Due{.bytes = next.begin()->second.body_bytes, .failed = ready_.empty()};
+    }
     if (waiting_.empty()) {
       wake_.wait(lock);
     } else {
@@ -123,7 +126,7 @@ std::optional<QueuedChunk> ChunkQueue::take_due(Pick pick) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return std::nullopt;
   move_due(clock_.running_ms());
-  took_failed_ = failed_may_go() && (pick == Pick::kInTurn || ready_.empty());
+  took_failed_ = failed_may_go() && pick == Pick::kInTurn;
   if (took_failed_) return take_from(failed_, failed_.begin());
   if (ready_.empty()) return std::nullopt;
   return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin());

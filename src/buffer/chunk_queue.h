@@ -30,12 +30,16 @@ class ChunkQueue {
   void add(QueuedChunk chunk);
   /// At most so many chunks that have failed before are in hand at once; >= 1.
   void limit_failed_in_hand(size_t chunks);
-  /// Waits until a chunk is due; its body bytes. Nothing after stop().
-  std::optional<uint64_t> wait_due();
-  /// Of those that are due, those that never failed (and others in turn with them), or rather the
-  /// oldest or newest that never failed.
+  struct Due {
+    uint64_t bytes = 0;   // body bytes of the chunk that is next in turn
+    bool failed = false;  // all that may be taken have failed before
+  };
+  /// Waits until a chunk is due. Nothing after stop().
+  std::optional<Due> wait_due();
+  /// Of those that are due, those that never failed and others in turn with them, or only the oldest
+  /// or newest that never failed.
   enum class Pick : uint8_t { kInTurn, kOldest, kNewest };
-  /// The next chunk that is due, if one still is.
+  /// The next of those chunks, if there is one now.
   std::optional<QueuedChunk> take_due(Pick pick = Pick::kInTurn);
   /// Both: the next chunk that is due. Nothing after stop().
   std::optional<QueuedChunk> take();

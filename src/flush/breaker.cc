@@ -57,7 +57,7 @@ void Breaker::settle(uint64_t now_ms) {
   if (forgotten || ramped) enter(State::kClosed, now_ms);
 }
 
-uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& permit) {
+uint64_t Breaker::ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& permit) {
   settle(now_ms);
   permit = Permit{.period = period_, .asked_ms = now_ms};
   switch (state_) {
@@ -65,30 +65,53 @@ uint64_t Breaker::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& 
       return 0;
     case State::kThrottled:
       permit.kind = Permit::Kind::kPaced;
-      return pacer_.ask(bytes, now_ms, random, permit.gap_ms);
+      return pacer_.ask(due.bytes, now_ms, random, permit.gap_ms);
     case State::kOpen:
-      if (probing_) return kUntilChange;
-      if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
-      permit.kind = Permit::Kind::kProbe;
-      permit.pick = picks_++ % 2 == 0 ? Pick::kNewest : Pick::kOldest;
-      probing_ = true;
-      return 0;
+      return ask_open(due.failed, now_ms, random, permit);
     case State::kRamping:
-      if (under_way_ >= window_) return kUntilChange;
-      permit.kind = Permit::Kind::kRamp;
-      // It began with the newest, which came through.
-      permit.pick = picks_++ % 2 == 0 ? Pick::kOldest : Pick::kNewest;
-      if (++ramp_permits_ % kRampTurn == 0) permit.pick = Pick::kInTurn;
-      ++under_way_;
-      return 0;
+      return ask_ramp(due.failed, permit);
   }
   return 0;
+}
+
+uint64_t Breaker::ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit& permit) {
+  if (failed) {
+    if (now_ms < next_own_ms_) return next_own_ms_ - now_ms;
+    permit.kind = Permit::Kind::kOwn;
+    ++own_in_a_row_;
+    next_own_ms_ = now_ms + wait_ms(own_in_a_row_, 0, random);
+    return 0;
+  }
+  if (probing_) return kUntilChange;
+  if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
+  permit.kind = Permit::Kind::kProbe;
+  permit.pick = picks_++ % 2 == 0 ? Pick::kNewest : Pick::kOldest;
+  probing_ = true;
+  return 0;
+}
+
+uint64_t Breaker::ask_ramp(bool failed, Permit& permit) {
+  if (under_way_ >= window_) return kUntilChange;
+  if (failed) return 0;
+  permit.kind = Permit::Kind::kRamp;
+  // It began with the newest, which came through.
+  permit.pick = picks_++ % 2 == 0 ? Pick::kOldest : Pick::kNewest;
+  if (++ramp_permits_ % kRampTurn == 0) permit.pick = Pick::kInTurn;
+  ++under_way_;
+  return 0;
+}
+
+void Breaker::on_its_own(Permit& permit) {
+  if (permit.kind != Permit::Kind::kRamp) return;
+  cancel(permit);
+  permit.kind = Permit::Kind::kFree;
 }
 
 void Breaker::cancel(const Permit& permit) {
   if (is(permit, Permit::Kind::kPaced)) pacer_.give_back(permit.gap_ms);
   if (is(permit, Permit::Kind::kRamp)) ramp_request_over();
   if (is(permit, Permit::Kind::kProbe)) probing_ = false;
+  if (is(permit, Permit::Kind::kOwn)) next_own_ms_ = permit.asked_ms;
 }
 
 void Breaker::ramp_request_over() {
@@ -96,21 +119,9 @@ void Breaker::ramp_request_over() {
   --under_way_;
 }
 
-void Breaker::on_its_own(Permit& permit, uint64_t now_ms) {
-  const bool probe = is(permit, Permit::Kind::kProbe);
-  if (probe) {
-    ++probes_;
-    next_probe_ms_ = now_ms + kFirstWaitMsMax;
-  }
-  if (probe || permit.kind == Permit::Kind::kRamp) {
-    cancel(permit);
-    permit.kind = Permit::Kind::kFree;
-  }
-}
-
 void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
                    uint64_t random) {
-  if (is(permit, Permit::Kind::kProbe)) ++probes_;
+  if (is(permit, Permit::Kind::kProbe) || permit.kind == Permit::Kind::kOwn) ++probes_;
   switch (answer.outcome) {
     case Outcome::kCommitted:
     case Outcome::kRejected:
@@ -128,7 +139,7 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
 }
 
 void Breaker::there(uint64_t now_ms) {
-  in_a_row_ = again_in_a_row_ = level_ = 0;
+  in_a_row_ = again_in_a_row_ = own_in_a_row_ = level_ = 0;
   answered_ms_ = std::max<uint64_t>(now_ms, 1);
 }
 
@@ -170,7 +181,7 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   last_failed_ = answer.chunk_id;
   if (probe) {
     probing_ = false;
-    next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
+    next_probe_ms_ = now_ms + wait_ms(level_, answer.retry_after_ms, random);
   } else if (in_a_row_ >= enough(now_ms)) {
     open(answer, now_ms, random);
   } else if (is(permit, Permit::Kind::kRamp)) {
@@ -190,14 +201,15 @@ void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
   in_a_row_ = std::max<uint32_t>(in_a_row_, 1);
   level_ = std::max<uint32_t>(level_, 2);
   enter(State::kOpen, now_ms);
-  next_probe_ms_ = now_ms + wait_ms(answer.retry_after_ms, random);
+  next_probe_ms_ = now_ms + wait_ms(level_, answer.retry_after_ms, random);
+  next_own_ms_ = now_ms + wait_ms(own_in_a_row_, 0, random);
   ++opens_;
 }
 
 // What the service, or a table of its errors, asks for may be meant for a few chunks alone.
-uint64_t Breaker::wait_ms(uint64_t retry_after_ms, uint64_t random) const {
-  if (level_ < kSureLevel) return std::min(backoff_.wait_ms(1, random), kFirstWaitMsMax);
-  return std::max(backoff_.wait_ms(level_ - kSureLevel + 2, random), retry_after_ms);
+uint64_t Breaker::wait_ms(uint32_t level, uint64_t retry_after_ms, uint64_t random) const {
+  if (level < kSureLevel) return std::min(backoff_.wait_ms(1, random), kFirstWaitMsMax);
+  return std::max(backoff_.wait_ms(level - kSureLevel + 2, random), retry_after_ms);
 }
 
 }  // namespace millrace::flush

@@ -15,8 +15,8 @@
 // open it, and such a chunk takes no place of a probe or a ramp from the others (on_its_own). So
 // chunks that always fail keep the others waiting for a second each at most: so soon comes the next
 // probe while less than ten chunks have failed in a row; then the back-off grows with each further
-// one. Any answer ends that, for then the service is there; answers that refuse a chunk's bytes are
-// answers. Probes and the requests of a ramp are to tell how the service is: they are made with
+// one. Those that failed before have such a back-off of their own. Any answer ends both, for then
+// the service is there; answers that refuse a chunk's bytes are answers. Probes and the requests of a ramp are to tell how the service is: they are made with
 // chunks that never failed, the newest and the oldest in turn, for of chunks that were stored one
 // after the other many may fail; in a ramp those that failed have their turn, too.
 //
@@ -35,7 +35,8 @@ namespace millrace::flush {
 
 /// Leave to make one request.
 struct Permit {
-  enum class Kind : uint8_t { kFree, kPaced, kProbe, kRamp };
+  // kOwn: with a chunk that failed before, while the breaker is open. Nobody waits for its answer.
+  enum class Kind : uint8_t { kFree, kPaced, kProbe, kRamp, kOwn };
   Kind kind = Kind::kFree;
   buffer::ChunkQueue::Pick pick = buffer::ChunkQueue::Pick::kInTurn;  // the chunk for it
   uint64_t period = 0;                                                // of the state that gave it
@@ -52,15 +53,17 @@ struct Answer {
   bool failed_before = false;  // this chunk, at an earlier attempt
 };
 
+using Due = buffer::ChunkQueue::Due;
+
 class Breaker {
  public:
   enum class State : uint8_t { kClosed, kThrottled, kOpen, kRamping };
 
   explicit Breaker(const config::Buffer& options);
 
-  /// 0: a request of `bytes` may be made, with `permit`. Else how long to wait before asking again,
-  /// or kUntilChange: until an answer comes.
-  uint64_t ask(uint64_t bytes, uint64_t now_ms, uint64_t random, Permit& permit);
+  /// 0: a request may be made, with `permit`, for one of the chunks of `due`. Else how long to wait
+  /// before asking again, or kUntilChange: until an answer comes.
+  uint64_t ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& permit);
   static constexpr uint64_t kUntilChange = ~uint64_t{0};
 
   /// What time alone changes: a throttling and a ramp end.
@@ -68,9 +71,8 @@ class Breaker {
 
   /// The request was not made after all.
   void cancel(const Permit& permit);
-  /// It is made with a chunk that failed before: nobody waits for its answer. While the breaker is
-  /// open there is one a second.
-  void on_its_own(Permit& permit, uint64_t now_ms);
+  /// It is made with a chunk that failed before.
+  void on_its_own(Permit& permit);
   /// `rate`: bytes a millisecond that were delivered lately; asked for only by a first refusal.
   void note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
             uint64_t random);
@@ -86,6 +88,10 @@ class Breaker {
   uint64_t failing_since_ms() const { return in_a_row_ > 0 ? first_ms_ : 0; }
   uint64_t period() const { return period_; }                // grows with each change of state
   uint64_t next_probe_ms() const { return next_probe_ms_; }  // while it is open
+  /// While it is open: the next probe, or what is tried beside it if no probe was wanted by now.
+  uint64_t next_request_ms(uint64_t now_ms) const {
+    return now_ms < next_probe_ms_ ? next_probe_ms_ : next_own_ms_;
+  }
   uint64_t opens() const { return opens_; }
   uint64_t throttles() const { return throttles_; }
   uint64_t probes() const { return probes_; }
@@ -98,13 +104,15 @@ class Breaker {
     return permit.kind == kind && permit.period == period_;
   }
   void ramp_request_over();
+  uint64_t ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit& permit);
+  uint64_t ask_ramp(bool failed, Permit& permit);
   void there(uint64_t now_ms);
   void answered(const Permit& permit, uint64_t now_ms);
   uint32_t enough(uint64_t now_ms) const;
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
   void failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random);
   void open(const Answer& answer, uint64_t now_ms, uint64_t random);
-  uint64_t wait_ms(uint64_t retry_after_ms, uint64_t random) const;
+  uint64_t wait_ms(uint32_t level, uint64_t retry_after_ms, uint64_t random) const;
 
   Backoff backoff_;
   State state_ = State::kClosed;
@@ -123,6 +131,8 @@ class Breaker {
   // Open.
   bool probing_ = false;
   uint64_t next_probe_ms_ = 0;
+  uint64_t next_own_ms_ = 0;
+  uint32_t own_in_a_row_ = 0;  // with no answer in between
 
   // Ramping.
   uint32_t window_ = 0;     // so many requests at a time

@@ -74,9 +74,10 @@ void FlushThread::run() {
 
 // A chunk that is due, once the output may be asked: nobody holds one while it waits for that.
 std::optional<QueuedChunk> FlushThread::take() {
-  while (const std::optional<uint64_t> bytes = log_.queue().wait_due()) {
-    const std::optional<Permit> permit = outlet_.gate.enter(*bytes, stopped_);
-    if (!permit) break;
+  while (const auto due = log_.queue().wait_due()) {
+    const std::optional<Permit> permit = outlet_.gate.enter(*due, stopped_);
+    if (stopped_) break;
+    if (!permit) continue;
     permit_ = *permit;
     auto chunk = log_.queue().take_due(permit_.pick);
     if (!chunk) {

@@ -46,41 +46,57 @@ void Gate::remove_queue(const buffer::ChunkQueue& queue) {
   queues_.erase(std::remove(queues_.begin(), queues_.end(), &queue), queues_.end());
 }
 
-std::optional<Permit> Gate::enter(uint64_t bytes, const std::atomic<bool>& stopped) {
+std::optional<Permit> Gate::enter(const Due& due, const std::atomic<bool>& stopped) {
   if (closed_.load(std::memory_order_acquire)) return Permit{};
   std::unique_lock lock(mutex_);
+  Room& room = due.failed ? failed_ : new_;
   while (!stopped) {
     const uint64_t now = io_.clock.running_ms();
     Permit permit;
-    const uint64_t wait_ms = breaker_.ask(bytes, now, io_.random.next(), permit);
+    const uint64_t wait_ms = breaker_.ask(due, now, io_.random.next(), permit);
     publish(now);
     if (wait_ms == 0) {
-      changed_.notify_one();  // the next one watches
+      room.changed.notify_one();  // the next one watches
       return permit;
     }
-    if (watched_ || wait_ms == Breaker::kUntilChange) {
-      changed_.wait_for(lock, std::chrono::milliseconds(kWaitMsMax));
-    } else {
-      watched_ = true;
-      changed_.wait_for(lock, std::chrono::milliseconds(std::min(wait_ms, kWaitMsMax)));
-      watched_ = false;
-    }
+    wait_in(room, lock, wait_ms);
+    if (due.failed) break;
   }
   return std::nullopt;
+}
+
+void Gate::wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t wait_ms) {
+  if (room.watched || wait_ms == Breaker::kUntilChange) {
+    room.changed.wait_for(lock, std::chrono::milliseconds(kWaitMsMax));
+    return;
+  }
+  room.watched = true;
+  room.changed.wait_for(lock, std::chrono::milliseconds(std::min(wait_ms, kWaitMsMax)));
+  room.watched = false;
+}
+
+void Gate::wake_one() {
+  new_.changed.notify_one();
+  failed_.changed.notify_one();
+}
+
+void Gate::wake_all() {
+  new_.changed.notify_all();
+  failed_.changed.notify_all();
 }
 
 void Gate::cancel(const Permit& permit) {
   if (permit.kind == Permit::Kind::kFree) return;
   const std::lock_guard lock(mutex_);
   breaker_.cancel(permit);
-  changed_.notify_one();
+  wake_one();
 }
 
 void Gate::on_its_own(Permit& permit) {
   if (permit.kind == Permit::Kind::kFree) return;
   const std::lock_guard lock(mutex_);
-  breaker_.on_its_own(permit, io_.clock.running_ms());
-  changed_.notify_one();
+  breaker_.on_its_own(permit);
+  wake_one();
 }
 
 void Gate::note(const Permit& permit, const Answer& answer, const std::string& detail) {
@@ -97,17 +113,17 @@ void Gate::note(const Permit& permit, const Answer& answer, const std::string& d
   if (!is_answer(answer.outcome)) last_error_ = detail;
   publish(now);
   if (breaker_.period() != period) {
-    changed_.notify_all();
+    wake_all();
   } else {
     // Each answer of a ramp lets two more go; when a probe has failed, one watches for the next.
-    changed_.notify_one();
-    if (breaker_.state() == Breaker::State::kRamping) changed_.notify_one();
+    wake_one();
+    if (breaker_.state() == Breaker::State::kRamping) wake_one();
   }
 }
 
 void Gate::wake() {
   const std::lock_guard lock(mutex_);
-  changed_.notify_all();
+  wake_all();
 }
 
 // One second at a time, so that a first refusal finds what the service took before it.
@@ -202,7 +218,7 @@ GateStatus Gate::status() {
   const bool open = breaker_.state() == Breaker::State::kOpen;
   return GateStatus{.state = state_name(breaker_.state(), breaker_.probing()),
                     .since_ms = since(std::max(breaker_.since_ms(), started_ms_), now),
-                    .next_probe_ms = open ? since(now, breaker_.next_probe_ms()) : 0,
+                    .next_probe_ms = open ? since(now, breaker_.next_request_ms(now)) : 0,
                     .opens = breaker_.opens(),
                     .probes = breaker_.probes(),
                     .hopeless = breaker_.hopeless(),

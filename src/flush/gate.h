@@ -42,8 +42,9 @@ class Gate {
   void add_queue(const buffer::ChunkQueue& queue);
   void remove_queue(const buffer::ChunkQueue& queue);
 
-  /// Waits until a request of `bytes` may be made. Nothing once `stopped` is set: see wake().
-  std::optional<Permit> enter(uint64_t bytes, const std::atomic<bool>& stopped);
+  /// Waits until a request may be made for one of the chunks that are due. Nothing once `stopped` is
+  /// set, see wake(); and sometimes if all of them failed before: another may be due by then.
+  std::optional<Permit> enter(const Due& due, const std::atomic<bool>& stopped);
   /// It is used for a chunk that failed before: Breaker::on_its_own().
   void on_its_own(Permit& permit);
   /// A permit that was not used.
@@ -61,7 +62,15 @@ class Gate {
 
  private:
   enum class Trouble : uint8_t { kNone, kThrottled, kUnavailable };
+  // Who waits for the same moment.
+  struct Room {
+    std::condition_variable changed;
+    bool watched = false;  // somebody waits for the moment
+  };
 
+  static void wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t wait_ms);
+  void wake_one();
+  void wake_all();
   void count_delivered(uint64_t bytes, uint64_t now_ms);
   double delivered_rate(uint64_t now_ms) const;
   void publish(uint64_t now_ms);
@@ -80,10 +89,10 @@ class Gate {
   std::atomic<uint64_t> mark_ms_{0};  // of the second that is being measured
 
   mutable std::mutex mutex_;  // guards all below
-  std::condition_variable changed_;
   std::vector<const buffer::ChunkQueue*> queues_;
   Breaker breaker_;
-  bool watched_ = false;  // somebody waits for a moment
+  Room new_;     // those with a chunk that never failed
+  Room failed_;  // the others
   std::string last_error_;
   uint64_t mark_bytes_ = 0;
   double last_rate_ = 0;     // bytes a millisecond of the second before

@@ -170,6 +170,33 @@ class Outage(IntegrationCase):
         self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 10000)
         self.assertEqual(millrace.log().count(AWAY), 0)
 
+    def test_chunks_that_always_fail_hold_up_nobody_of_another_worker(self):
+        endpoint = self.endpoint()
+        poisons = set()
+
+        def fail_the_first_keys(key):
+            if len(poisons) < 9:
+                poisons.add(key)
+            return parse_action(500 if key in poisons else "ok")
+
+        endpoint.faults.next = fail_the_first_keys
+        millrace = self.to_endpoint(endpoint, system={"workers": 4}, buffer={
+            "chunk_limit_records": 10, "flush_thread_count": 2})
+        senders = [self.send_events(millrace, 10, name=f"bad{n}", per_message=10)
+                   for n in range(9)]
+        until(lambda: len(poisons) == 9, "all of them have failed", 60)
+        waited = []
+        for n in range(8):
+            began = time.monotonic()
+            senders.append(self.send_events(millrace, 10, name=f"good{n}", per_message=10))
+            until(lambda: sum(entry.stored for entry in endpoint.requests()) > n, "it arrives", 60)
+            waited.append(time.monotonic() - began)
+        print(f"    others waited for {max(waited):.2f} s at most", flush=True)
+        self.assertLess(max(waited), 4)
+        endpoint.faults.next = lambda key: parse_action("ok")
+        millrace.wait_delivered(60)
+        self.assertEqual(self.assert_all_well(endpoint, senders).delivered, 170)
+
 
 class GivenUp(IntegrationCase):
     def kept(self, directory):

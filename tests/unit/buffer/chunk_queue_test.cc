@@ -18,6 +18,7 @@ class ChunkQueueTest : public ::testing::Test {
     QueuedChunk chunk;
     chunk.seq = seq;
     chunk.failures = failures;
+    chunk.body_bytes = seq;
     queue_.add(std::move(chunk));
   }
   // 0: none.
@@ -55,13 +56,24 @@ TEST_F(ChunkQueueTest, WhatFailedBeforeIsTakenInTurn) {
   EXPECT_EQ(taken, (std::vector<uint64_t>{1, 10, 2, 11, 3, 12}));
 }
 
-TEST_F(ChunkQueueTest, OneThatIsToTellOfTheOutputHasNotFailedIfThereIsOne) {
+TEST_F(ChunkQueueTest, OneThatIsToTellOfTheOutputHasNotFailed) {
   for (uint64_t seq = 1; seq <= 100; ++seq) add(seq, 1);
   for (uint64_t seq = 101; seq <= 103; ++seq) add(seq);
   EXPECT_EQ(take(Pick::kNewest), 103U);
   EXPECT_EQ(take(Pick::kOldest), 101U);
   EXPECT_EQ(take(Pick::kNewest), 102U);
-  EXPECT_EQ(take(Pick::kNewest), 1U);
+  EXPECT_EQ(take(Pick::kNewest), 0U);
+}
+
+TEST_F(ChunkQueueTest, WhoWaitsIsToldWhetherAllThatIsDueHasFailed) {
+  add(1, 1);
+  EXPECT_EQ(queue_.wait_due()->bytes, 1U);
+  EXPECT_TRUE(queue_.wait_due()->failed);
+  add(2);
+  EXPECT_EQ(queue_.wait_due()->bytes, 1U) << "it is its turn";
+  EXPECT_FALSE(queue_.wait_due()->failed);
+  EXPECT_EQ(take(), 1U);
+  EXPECT_EQ(queue_.wait_due()->bytes, 2U);
 }
 
 TEST_F(ChunkQueueTest, TheOldestIsTheOldestWhereverItWaits) {

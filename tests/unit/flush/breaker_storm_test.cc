@@ -50,7 +50,7 @@ TEST_P(Storm, Of128ThreadsFollowsTheCapacity) {
     }
     for (; idle > 0; --idle) {
       Permit permit;
-      if (breaker_.ask(kBytes, now, random(), permit) > 0) break;
+      if (breaker_.ask({.bytes = kBytes}, now, random(), permit) > 0) break;
       const bool taken = level >= kBytes;
       if (taken) level -= kBytes;
       under_way.emplace(now + latency_ms, std::pair(permit, taken));

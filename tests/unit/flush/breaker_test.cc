@@ -24,9 +24,9 @@ ChunkId chunk(uint8_t n) {
 class BreakerTest : public ::testing::Test {
  protected:
   // Asks; the permit, or nothing if it has to wait.
-  std::optional<Permit> ask() {
+  std::optional<Permit> ask(bool failed = false) {
     Permit permit;
-    wait_ = breaker_.ask(1000, now_, kMiddle, permit);
+    wait_ = breaker_.ask({.bytes = 1000, .failed = failed}, now_, kMiddle, permit);
     if (wait_ > 0) return std::nullopt;
     return permit;
   }
@@ -156,23 +156,44 @@ TEST_F(BreakerTest, TenThatFailAgainWithNoAnswerOpenIt) {
   EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
 }
 
-TEST_F(BreakerTest, NobodyWaitsForAProbeWithWhatFailedBefore) {
+TEST_F(BreakerTest, WhatFailedBeforeIsTriedBesideTheProbes) {
   open();
-  for (int i = 0; i < 100; ++i) {
-    now_ = breaker_.next_probe_ms();
-    Permit permit = *ask();
-    breaker_.on_its_own(permit, now_);
-    EXPECT_FALSE(ask());
-    EXPECT_EQ(wait_, 1'000U) << "then there is another";
-    note_again(permit, 1);
-    EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
+  std::vector<uint64_t> waits;
+  for (int i = 0; i < 15; ++i) {
+    EXPECT_FALSE(ask(true));
+    waits.push_back(wait_);
+    now_ += wait_;
+    const Permit own = *ask(true);
+    EXPECT_EQ(own.kind, Permit::Kind::kOwn);
+    EXPECT_EQ(own.pick, buffer::ChunkQueue::Pick::kInTurn);
+    note_again(own, 1);
+    EXPECT_LE(breaker_.next_probe_ms(), now_) << "a new chunk waits for none of them";
   }
-  EXPECT_EQ(breaker_.probes(), 100U);
-  now_ = breaker_.next_probe_ms();
-  Permit permit = *ask();
-  breaker_.on_its_own(permit, now_);
-  note(permit, Outcome::kCommitted, 1, 0, true);
+  // It is answered by nobody: not for ever once a second.
+  EXPECT_EQ(waits, (std::vector<uint64_t>{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+                                          2000, 4000, 8000, 16000, 30000}));
+  EXPECT_EQ(breaker_.probes(), 15U);
+  const Permit probe = *ask();
+  EXPECT_EQ(probe.kind, Permit::Kind::kProbe);
+  now_ += 30'000;
+  const Permit own = *ask(true);
+  note(probe, Outcome::kUnavailable, 3);
+  EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
+  note(own, Outcome::kCommitted, 1, 0, true);
   EXPECT_EQ(breaker_.state(), State::kRamping) << "an answer is an answer";
+  now_ += 100'000;
+  open();
+  EXPECT_FALSE(ask(true));
+  EXPECT_EQ(wait_, 1'000U) << "and begins both anew";
+}
+
+TEST_F(BreakerTest, LeaveForWhatFailedBeforeThatIsGivenBackIsFree) {
+  open();
+  now_ += 1000;
+  breaker_.cancel(*ask(true));
+  EXPECT_EQ(breaker_.probes(), 0U);
+  EXPECT_TRUE(ask(true));
+  EXPECT_FALSE(ask(true));
 }
 
 TEST_F(BreakerTest, WhatFailedBeforeTakesNoPlaceInARamp) {
@@ -183,10 +204,11 @@ TEST_F(BreakerTest, WhatFailedBeforeTakesNoPlaceInARamp) {
   for (uint8_t n = 2; n < 9; ++n) {
     auto permit = ask();
     ASSERT_TRUE(permit) << "its place is free again";
-    breaker_.on_its_own(*permit, now_);
+    breaker_.on_its_own(*permit);
     hanging.push_back(*permit);
   }
-  for (const Permit& permit : hanging) note_again(permit, 9);
+  for (uint8_t n = 0; n < 100; ++n) hanging.push_back(*ask(true));
+  for (size_t i = 0; i < 9; ++i) note_again(hanging[i], 9);
   EXPECT_EQ(breaker_.state(), State::kRamping);
   EXPECT_TRUE(ask());
   EXPECT_FALSE(ask()) << "one at a time still";
@@ -199,7 +221,7 @@ TEST_F(BreakerTest, WhatTookNoPlaceInARampGivesNoneBack) {
   const Permit one = *ask();
   for (const Outcome outcome : {Outcome::kCommitted, Outcome::kUnavailable}) {
     Permit permit = one;
-    breaker_.on_its_own(permit, now_);
+    breaker_.on_its_own(permit);
     note(permit, outcome, 2, 0, true);
     EXPECT_TRUE(ask()) << "its place is free again";
     EXPECT_FALSE(ask()) << "and no other";

@@ -35,7 +35,7 @@ class GateTest : public ::testing::Test {
   void note(const Permit& permit, Outcome outcome, uint8_t n) {
     gate_.note(permit, Answer{.outcome = outcome, .chunk_id = chunk(n), .bytes = 1000}, "no route");
   }
-  Permit enter() { return gate_.enter(1000, stopped_).value(); }
+  Permit enter() { return gate_.enter({.bytes = 1000}, stopped_).value(); }
   void open() {
     note(Permit{}, Outcome::kUnavailable, 1);
     note(Permit{}, Outcome::kUnavailable, 2);
@@ -45,7 +45,7 @@ class GateTest : public ::testing::Test {
   void start_threads(int count) {
     for (int i = 0; i < count; ++i) {
       threads_.emplace_back([this] {
-        if (const auto permit = gate_.enter(1000, stopped_)) {
+        if (const auto permit = gate_.enter({.bytes = 1000}, stopped_)) {
           ++passed_;
           if (answers_) note(*permit, Outcome::kCommitted, 3);
         } else {
@@ -109,6 +109,22 @@ TEST_F(GateTest, OneOfManyThreadsProbesAndAllGoWhenItCameThrough) {
   EXPECT_EQ(total(Metric::kBreakerOpen), 0U);
   EXPECT_EQ(gate_.status().last_error, "");
   EXPECT_FALSE(gate_.told(Outcome::kUnavailable));
+}
+
+// Another chunk may be due by then, which may go.
+TEST_F(GateTest, WhoHasOnlyChunksThatFailedLooksAgainAfterASecond) {
+  open();
+  for (int i = 0; i < 4; ++i) {
+    threads_.emplace_back([this] {
+      if (gate_.enter({.bytes = 1000, .failed = true}, stopped_)) ++passed_;
+      ++turned_away_;
+    });
+  }
+  EXPECT_TRUE(until([this] { return turned_away_ == 4; }));
+  EXPECT_EQ(passed_, 0);
+  start_threads(1);
+  clock_.running += gate_.status().next_probe_ms;
+  EXPECT_TRUE(until([this] { return passed_ == 1; })) << "nobody else watches the time for it";
 }
 
 TEST_F(GateTest, AStopTurnsAllAwayAtOnce) {
