@@ -36,8 +36,8 @@ class ChunkQueue {
   };
   /// Waits until a chunk is due. Nothing after stop().
   std::optional<Due> wait_due();
-  /// Of those that are due, those that never failed and others in turn with them, or only the oldest
-  /// or newest that never failed.
+  /// Of those that are due, those that never failed and others in turn with them, or only the
+  /// oldest or newest that never failed.
   enum class Pick : uint8_t { kInTurn, kOldest, kNewest };
   /// The next of those chunks, if there is one now.
   std::optional<QueuedChunk> take_due(Pick pick = Pick::kInTurn);

@@ -16,9 +16,10 @@
 // chunks that always fail keep the others waiting for a second each at most: so soon comes the next
 // probe while less than ten chunks have failed in a row; then the back-off grows with each further
 // one. Those that failed before have such a back-off of their own. Any answer ends both, for then
-// the service is there; answers that refuse a chunk's bytes are answers. Probes and the requests of a ramp are to tell how the service is: they are made with
-// chunks that never failed, the newest and the oldest in turn, for of chunks that were stored one
-// after the other many may fail; in a ramp those that failed have their turn, too.
+// the service is there; answers that refuse a chunk's bytes are answers. Probes and the requests of
+// a ramp are to tell how the service is: they are made with chunks that never failed, the newest
+// and the oldest in turn, for of chunks that were stored one after the other many may fail; in a
+// ramp those that failed have their turn, too.
 //
 // Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
 // let go is under way, but for chunks that failed before. One thread at a time.

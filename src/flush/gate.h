@@ -42,8 +42,8 @@ class Gate {
   void add_queue(const buffer::ChunkQueue& queue);
   void remove_queue(const buffer::ChunkQueue& queue);
 
-  /// Waits until a request may be made for one of the chunks that are due. Nothing once `stopped` is
-  /// set, see wake(); and sometimes if all of them failed before: another may be due by then.
+  /// Waits until a request may be made for one of the chunks that are due. Nothing once `stopped`
+  /// is set, see wake(); and sometimes if all of them failed before: another may be due by then.
   std::optional<Permit> enter(const Due& due, const std::atomic<bool>& stopped);
   /// It is used for a chunk that failed before: Breaker::on_its_own().
   void on_its_own(Permit& permit);

@@ -170,8 +170,8 @@ TEST_F(BreakerTest, WhatFailedBeforeIsTriedBesideTheProbes) {
     EXPECT_LE(breaker_.next_probe_ms(), now_) << "a new chunk waits for none of them";
   }
   // It is answered by nobody: not for ever once a second.
-  EXPECT_EQ(waits, (std::vector<uint64_t>{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
-                                          2000, 4000, 8000, 16000, 30000}));
+  EXPECT_EQ(waits, (std::vector<uint64_t>{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+                                          1000, 2000, 4000, 8000, 16000, 30000}));
   EXPECT_EQ(breaker_.probes(), 15U);
   const Permit probe = *ask();
   EXPECT_EQ(probe.kind, Permit::Kind::kProbe);
