@@ -8,17 +8,8 @@
 namespace millrace::buffer {
 namespace {
 
-// A chunk so full is sealed with the request that filled it (Fluentd's chunk_full_threshold, 0.95):
-// the next message would not fit anyway, and waiting for the interval only delays it.
-constexpr uint64_t kFullNumerator = 95;
-constexpr uint64_t kFullDenominator = 100;
-
-// Of the SEAL of a chunk with one more DATA frame, which may be open.
-uint64_t seal_debt_of(const StagedChunk& chunk) {
-  return round_up(kGroupHeaderBytes + kFrameHeaderBytes +
-                      seal_payload_bytes(chunk.open_bytes.size(), chunk.frame_lsns.size() + 1),
-                  kBlockBytes);
-}
+// A batch of more is not kept for the next one: its lists may have grown large.
+constexpr size_t kReusedRequestsMax = 4096;
 
 }  // namespace
 
@@ -41,7 +32,7 @@ void Appender::begin(uint64_t request_id, const std::optional<RequestKey>& reque
 }
 
 void Appender::begin_group(GroupType type, std::string_view key) {
-  if (batch_ == nullptr) batch_ = std::make_unique<Batch>(pool_, next_start_lsn_);
+  if (batch_ == nullptr) batch_ = new_batch();
   batch_->ends_with_pad = false;
   CHECK(undo_.empty() && opened_.empty() && taken_.empty());
   writer_.begin(*batch_, type, key, static_cast<uint32_t>(io_.clock.wall_us() / 1'000'000));
@@ -160,62 +151,6 @@ bool Appender::would_pass_limit(const StagedChunk& chunk, size_t bytes) const {
          chunk.frame_lsns.size() + 2 + bytes / kDataPayloadBytesMax > kFramesPerChunkMax;
 }
 
-// Seals what this request filled. Only at its end: a chunk in the middle takes all that fits.
-void Appender::seal_full_chunks() {
-  std::vector<std::string> keys = opened_;
-  for (const Undo& undo : undo_) {
-    keys.push_back(undo.chunk->stage_key);
-  }
-  for (const std::string& key : keys) {
-    const auto found = staged_.find(key);
-    if (found == staged_.end()) continue;
-    const StagedChunk& chunk = *found->second;
-    if (chunk.seal_each_request) {
-      seal(key, SealReason::kImmediate);
-    } else if (chunk.body_bytes * kFullDenominator >= chunk.chunk_bytes_max * kFullNumerator ||
-               (chunk.records_max > 0 && chunk.records >= chunk.records_max)) {
-      seal(key, SealReason::kFull);
-    }
-  }
-}
-
-void Appender::seal(const std::string& stage_key, SealReason reason) {
-  const auto found = staged_.find(stage_key);
-  CHECK(found != staged_.end());
-  std::unique_ptr<StagedChunk> chunk = std::move(found->second);
-  staged_.erase(found);
-  seal_chunk(std::move(chunk), reason);
-}
-
-void Appender::seal_chunk(std::unique_ptr<StagedChunk> sealed, SealReason reason) {
-  writer_.end_frame();
-  StagedChunk& chunk = *sealed;
-  CHECK(!chunk.frame_lsns.empty());
-  remember(chunk);
-  SealPayload seal;
-  seal.body_bytes = chunk.body_bytes;
-  seal.records = chunk.records;
-  seal.sealed_us = io_.clock.wall_us();
-  seal.chunk_crc = chunk.chunk_crc;
-  seal.reason = reason;
-  seal.frame_lsns = chunk.frame_lsns;
-  const uint64_t lsn = writer_.put_frame(chunk, FrameKind::kSeal, chunk.next_frame_no,
-                                         encode(seal, chunk.open_bytes));
-  batch_->sealed.push_back(QueuedChunk{.seq = chunk.seq,
-                                       .id = chunk.id,
-                                       .seal_lsn = lsn,
-                                       .body_bytes = chunk.body_bytes,
-                                       .records = chunk.records,
-                                       .kind = chunk.kind,
-                                       .dead_reason = chunk.dead_reason,
-                                       .shares = chunk.shares});
-  staged_bytes_ -= chunk.body_bytes;
-  CHECK(seal_debt_ >= chunk.seal_debt);
-  seal_debt_ -= chunk.seal_debt;
-  staged_frames_ -= std::min<uint64_t>(staged_frames_, chunk.frame_lsns.size());
-  taken_.push_back(std::move(sealed));
-}
-
 void Appender::end() {
   seal_full_chunks();
   end_group();
@@ -272,43 +207,6 @@ void Appender::abort() {
   taken_.clear();
 }
 
-size_t Appender::seal_where(SealReason reason,
-                            const std::function<bool(const StagedChunk&)>& chosen) {
-  std::vector<std::string> keys;
-  for (const auto& [key, chunk] : staged_) {
-    if (chosen(*chunk)) keys.push_back(key);
-  }
-  if (keys.empty()) return 0;
-  begin_group(GroupType::kControl, {});
-  for (const std::string& key : keys) {
-    // SEALs are at most 600 KB each; a group must stay far below its 4 GiB.
-    if (writer_.body_bytes() > (1ULL << 30)) {
-      end_group();
-      begin_group(GroupType::kControl, {});
-    }
-    seal(key, reason);
-  }
-  end_group();
-  return keys.size();
-}
-
-size_t Appender::seal_older_than(uint64_t opened_before, SealReason reason) {
-  return seal_where(
-      reason, [=](const StagedChunk& chunk) { return chunk.opened_running_ms <= opened_before; });
-}
-
-size_t Appender::seal_all(SealReason reason) {
-  return seal_where(reason, [](const StagedChunk&) { return true; });
-}
-
-size_t Appender::seal_within(uint64_t from_lsn, uint64_t to_lsn, SealReason reason) {
-  return seal_where(reason, [=](const StagedChunk& chunk) {
-    return std::any_of(chunk.shares.begin(), chunk.shares.end(), [=](const Share& share) {
-      return share.lsn >= from_lsn && share.lsn < to_lsn;
-    });
-  });
-}
-
 void Appender::put_move(ChunkMove move) {
   begin_group(GroupType::kMove, {});
   const uint64_t bytes_before = batch_->frame_bytes;
@@ -336,55 +234,22 @@ void Appender::put_pad() {
   batch_->ends_with_pad = true;
 }
 
-void Appender::renew_seal_debt(StagedChunk& chunk) {
-  const uint64_t debt = seal_debt_of(chunk);
-  CHECK(debt >= chunk.seal_debt);  // frames only come
-  seal_debt_ += debt - chunk.seal_debt;
-  chunk.seal_debt = debt;
-}
-
-uint64_t Appender::seal_debt() const {
-  uint64_t debt = kBlockBytes + seal_debt_;
-  for (const Undo& undo : undo_) debt += seal_debt_of(*undo.chunk) - undo.chunk->seal_debt;
-  for (size_t i = 0; i < opened_.size(); ++i) {
-    const auto found =
-        i > 0 && opened_[i] == opened_[i - 1] ? staged_.end() : staged_.find(opened_[i]);
-    if (found != staged_.end()) debt += seal_debt_of(*found->second) - found->second->seal_debt;
-  }
-  return debt;
-}
-
-uint64_t Appender::count_seal_debt() const {
-  uint64_t debt = kBlockBytes;
-  for (const auto& [key, chunk] : staged_) debt += seal_debt_of(*chunk);
-  return debt;
-}
-
-// Limits: staged chunks, and the memory of their frame lists (8 bytes a frame).
-void Appender::keep_stage_bounded() {
-  const bool lists_large = staged_frames_ * 8 > kStagedFrameListBytesMax;
-  if (staged_.size() <= kStagedChunksMax && !lists_large) return;
-  auto victim = staged_.begin();
-  uint64_t frames = 0;
-  for (auto chunk = staged_.begin(); chunk != staged_.end(); ++chunk) {
-    frames += chunk->second->frame_lsns.size();
-    const bool worse = lists_large
-                           ? chunk->second->frame_lsns.size() > victim->second->frame_lsns.size()
-                           : chunk->second->opened_running_ms < victim->second->opened_running_ms;
-    if (worse) victim = chunk;
-  }
-  staged_frames_ = frames;
-  if (staged_.size() <= kStagedChunksMax && frames * 8 <= kStagedFrameListBytesMax) return;
-  const std::string key = victim->first;
-  begin_group(GroupType::kControl, {});
-  seal(key, SealReason::kFull);
-  end_group();
-}
-
 std::unique_ptr<Batch> Appender::close_batch() {
   CHECK(has_batch() && !writer_.open());
   next_start_lsn_ = round_up(batch_->end_lsn(), kBlockBytes);
   return std::move(batch_);
+}
+
+std::unique_ptr<Batch> Appender::new_batch() {
+  if (used_batch_ == nullptr) return std::make_unique<Batch>(pool_, next_start_lsn_);
+  used_batch_->reset(next_start_lsn_);
+  return std::move(used_batch_);
+}
+
+void Appender::reuse(std::unique_ptr<Batch> batch) {
+  const bool keeps = batch->requests.capacity() <= kReusedRequestsMax;
+  batch->reset(0);
+  if (keeps) used_batch_ = std::move(batch);
 }
 
 }  // namespace millrace::buffer

@@ -66,6 +66,8 @@ class Appender {
   bool has_batch() const { return batch_ != nullptr && !batch_->empty(); }
   /// The open batch, closed. The next one starts where it ends.
   std::unique_ptr<Batch> close_batch();
+  /// One that is done; a later one may take its memory.
+  void reuse(std::unique_ptr<Batch> batch);
 
   size_t staged_chunks() const { return staged_.size(); }
   uint64_t staged_bytes() const { return staged_bytes_; }
@@ -99,6 +101,8 @@ class Appender {
   void seal_chunk(std::unique_ptr<StagedChunk> sealed, SealReason reason);
   bool would_pass_limit(const StagedChunk& chunk, size_t bytes) const;
   void seal_full_chunks();
+  void seal_if_full(const std::string& stage_key);
+  std::unique_ptr<Batch> new_batch();
   void begin_group(GroupType type, std::string_view key);
   void end_group();
   size_t seal_where(SealReason reason, const std::function<bool(const StagedChunk&)>& chosen);
@@ -112,6 +116,7 @@ class Appender {
   uint64_t next_counter_ = 1;
   uint64_t next_start_lsn_;
   std::unique_ptr<Batch> batch_;
+  std::unique_ptr<Batch> used_batch_;  // empty, for the next one
   GroupWriter writer_;
   std::map<std::string, std::unique_ptr<StagedChunk>, std::less<>> staged_;
   uint64_t staged_bytes_ = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "buffer/batch.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -9,10 +8,22 @@
 
 namespace millrace::buffer {
 
-Batch::~Batch() {
+Batch::~Batch() { give_blocks_back(); }
+
+void Batch::give_blocks_back() {
   for (Block& block : blocks_) {
     pool_.give_back(std::move(block.memory));
   }
+  blocks_.clear();
+}
+
+void Batch::reset(uint64_t start_lsn) {
+  give_blocks_back();
+  start_lsn_ = start_lsn;
+  rewind(Mark{});
+  moves.clear();
+  pinned.clear();
+  ends_with_pad = false;
 }
 
 char* Batch::reserve(size_t size) {
@@ -37,17 +48,13 @@ void Batch::append(std::string_view bytes) {
   }
 }
 
-std::vector<std::string_view> Batch::since(uint64_t from_lsn) const {
-  CHECK(from_lsn >= start_lsn_ && from_lsn <= end_lsn());
-  std::vector<std::string_view> parts;
-  uint64_t left = end_lsn() - from_lsn;
-  for (auto block = blocks_.rbegin(); block != blocks_.rend() && left > 0; ++block) {
-    const size_t part = static_cast<size_t>(std::min<uint64_t>(left, block->used));
-    parts.emplace_back(block->memory.get() + block->used - part, part);
-    left -= part;
-  }
-  std::reverse(parts.begin(), parts.end());
-  return parts;
+Batch::Place Batch::block_of(uint64_t lsn) const {
+  CHECK(lsn >= start_lsn_ && lsn <= end_lsn());
+  size_t block = blocks_.size();
+  uint64_t left = end_lsn() - lsn;
+  while (left > 0 && left >= blocks_[block - 1].used) left -= blocks_[--block].used;
+  if (left == 0) return {block, 0};
+  return {block - 1, static_cast<size_t>(blocks_[block - 1].used - left)};
 }
 
 Batch::Mark Batch::mark() const {
@@ -86,15 +93,13 @@ void Batch::stamp(const LogCrc& crc, uint32_t epoch) {
   }
 }
 
-std::vector<iovec> Batch::content() const {
+void Batch::add_content(std::vector<iovec>& parts) const {
   static const std::array<char, buffer::kBlockBytes> zeros{};
-  std::vector<iovec> parts;
   for (const Block& block : blocks_) {
     if (block.used > 0) parts.push_back(iovec{block.memory.get(), block.used});
   }
   const uint64_t padding = round_up(end_lsn(), buffer::kBlockBytes) - end_lsn();
   if (padding > 0) parts.push_back(iovec{const_cast<char*>(zeros.data()), padding});
-  return parts;
 }
 
 }  // namespace millrace::buffer

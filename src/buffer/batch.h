@@ -46,8 +46,14 @@ class Batch {
   void advance(size_t size);
   /// Copies bytes in, over as many blocks as it takes.
   void append(std::string_view bytes);
-  /// The part of [from, end) in each block, for CRCs over what may straddle blocks.
-  std::vector<std::string_view> since(uint64_t from_lsn) const;
+  /// Calls `each` with the part of [from, end) in each block, for CRCs over what may straddle them.
+  template <typename Each>
+  void for_each_since(uint64_t from_lsn, Each&& each) const {
+    auto [block, skipped] = block_of(from_lsn);
+    for (; block < blocks_.size(); ++block, skipped = 0) {
+      each(std::string_view(blocks_[block].memory.get() + skipped, blocks_[block].used - skipped));
+    }
+  }
 
   /// A point to come back to when a request is given up.
   struct Mark {
@@ -68,8 +74,13 @@ class Batch {
   /// Stamps all groups: this commit begins at start_lsn(), everything below it is durable. So only
   /// when the sync of the commit before has returned 0.
   void stamp(const LogCrc& crc, uint32_t epoch);
-  /// What goes to disk: the used part of each block, then zeros up to a multiple of kBlockBytes.
-  std::vector<iovec> content() const;
+  /// Adds what goes to disk: the used part of each block, then zeros up to a multiple of
+  /// kBlockBytes.
+  void add_content(std::vector<iovec>& parts) const;
+
+  /// As new, beginning at `start_lsn`; keeps the memory of its lists. Gives the blocks back: loop
+  /// thread.
+  void reset(uint64_t start_lsn);
 
   // What the commit carries, in the order it was added.
   std::vector<char*> group_headers;  // to be stamped
@@ -88,6 +99,13 @@ class Batch {
     BlockPool::Memory memory;
     size_t used = 0;
   };
+
+  struct Place {
+    size_t block = 0;
+    size_t offset = 0;
+  };
+  Place block_of(uint64_t lsn) const;
+  void give_blocks_back();
 
   BlockPool& pool_;
   uint64_t start_lsn_;

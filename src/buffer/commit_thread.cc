@@ -16,9 +16,10 @@ void CommitThread::submit(CommitTarget& target, std::unique_ptr<Batch> batch) {
   wake_.notify_one();
 }
 
-std::vector<CommitThread::Completion> CommitThread::take_completions() {
+void CommitThread::take_completions(std::vector<Completion>& done) {
+  done.clear();
   const std::lock_guard lock(mutex_);
-  return std::exchange(completions_, {});
+  completions_.swap(done);
 }
 
 void CommitThread::retry_waiting() {

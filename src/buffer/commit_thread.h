@@ -40,7 +40,8 @@ class CommitThread {
   ~CommitThread();  // stops
 
   void submit(CommitTarget& target, std::unique_ptr<Batch> batch);
-  std::vector<Completion> take_completions();
+  /// Fills `done`, which is emptied before.
+  void take_completions(std::vector<Completion>& done);
   /// What waits is tried again.
   void retry_waiting();
   /// Ends the thread after the batch in hand; what waits is never written, what is done is dropped.

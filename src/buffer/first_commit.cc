@@ -12,7 +12,9 @@ Result<> publish_first_commit(io::Io io, const std::string& directory, Spare& sp
   header.capacity = spare.capacity;
   batch.stamp(crc, header.epoch);
   const std::string name = segment_name(header.epoch, header.base_lsn);
-  auto published = publish_segment(io.files, directory, spare, header, batch.content());
+  std::vector<iovec> content;
+  batch.add_content(content);
+  auto published = publish_segment(io.files, directory, spare, header, std::move(content));
   if (!published) {
     (void)io.files.unlink(spare.path);
     (void)io.files.unlink(directory + "/" + name);  // a rename that fails may have been done
@@ -35,7 +37,9 @@ Result<uint64_t> prove_commit(io::Io io, io::File& file, BlockPool& pool,
   writer.end();
   pad.stamp(crc, header.epoch);
   const uint64_t offset = kSegmentHeaderBytes + (end_lsn - header.base_lsn);
-  if (auto written = file.pwritev(pad.content(), offset); !written) {
+  std::vector<iovec> content;
+  pad.add_content(content);
+  if (auto written = file.pwritev(content, offset); !written) {
     return tl::unexpected(written.error());
   }
   if (auto synced = file.fdatasync(); !synced) return tl::unexpected(synced.error());

@@ -143,9 +143,9 @@ void GroupWriter::end_frame() {
   }
   frame_.frame_no = chunk.next_frame_no++;
   uint32_t crc = crc_.seed;
-  for (const std::string_view part : batch_->since(frame_lsn_ + kFrameHeaderBytes)) {
+  batch_->for_each_since(frame_lsn_ + kFrameHeaderBytes, [&](std::string_view part) {
     crc = crc32c_extend(crc, part.data(), part.size());
-  }
+  });
   frame_.payload_crc = crc;
   encode(frame_, crc_, frame_at_);
   chunk.chunk_crc = chain_crc(chunk.chunk_crc, frame_.header_crc);

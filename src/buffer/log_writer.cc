@@ -72,9 +72,10 @@ Result<> LogWriter::append(Batch& batch) {
   const uint64_t offset = kSegmentHeaderBytes + (batch.start_lsn() - header_.base_lsn);
   CHECK(offset % kBlockBytes == 0);
   batch.stamp(crc_, header_.epoch);
-  std::vector<iovec> content = batch.content();
-  zeros_.add(content, offset, offset + round_up(batch.bytes(), kBlockBytes), capacity_);
-  if (auto written = active_->pwritev(content, offset); !written) return written;
+  content_.clear();
+  batch.add_content(content_);
+  zeros_.add(content_, offset, offset + round_up(batch.bytes(), kBlockBytes), capacity_);
+  if (auto written = active_->pwritev(content_, offset); !written) return written;
   return active_->fdatasync();
 }
 

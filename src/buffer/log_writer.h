@@ -66,6 +66,7 @@ class LogWriter {
   std::atomic<uint64_t> capacity_;    // of the active segment's file
   std::atomic<uint64_t> active_base_;
   ZerosAhead zeros_;
+  std::vector<iovec> content_;  // of the commit under way
   std::atomic<uint64_t> durable_end_;
   SegmentSet& segments_;
   SpareSlot& spares_;

@@ -82,14 +82,14 @@ bool Loop::is_on_thread() const {
 uint64_t Loop::now_ms() const { return uv_now(loop_.get()); }
 
 void Loop::run_posted() {
-  std::vector<Task> tasks;
   bool stopping = false;
   {
     const std::lock_guard lock(mutex_);
-    tasks.swap(posted_);
+    running_.swap(posted_);
     stopping = stopping_;
   }
-  for (Task& task : tasks) task();
+  for (Task& task : running_) task();
+  running_.clear();
   if (stopping) uv_stop(loop_.get());
 }
 

@@ -69,7 +69,8 @@ class Loop {
   std::array<std::vector<EndOfTurn*>, 2> hooks_;
   bool before_poll_now_ = false;  // the hooks run, and the loop sleeps next
 
-  std::mutex mutex_;  // guards the two below
+  std::vector<Task> running_;  // those of this turn
+  std::mutex mutex_;           // guards the two below
   std::vector<Task> posted_;
   bool stopping_ = false;
 

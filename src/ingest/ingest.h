@@ -200,6 +200,7 @@ class Ingest {
   std::vector<std::unique_ptr<Inlet>> inlets_;
   std::vector<buffer::Log*> logs_;
   Pending pending_;
+  std::vector<buffer::CommitThread::Completion> completions_;  // taken, as long as one turn
   PoolGate gate_;
   bool blocked_ = false;       // somebody waits for the pool, or for a spare
   bool without_room_ = false;  // somebody waits until a log has room

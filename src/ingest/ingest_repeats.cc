@@ -85,12 +85,13 @@ std::optional<buffer::RequestKey> Ingest::key_of(const Message& message) const {
 void Ingest::end_previous(const Request& request, const Message& message) const {
   input::ConnectionNote& note = *message.note;
   if (note.part_cost_max > 0) return;  // the message is not the next one but under way itself
-  std::vector<buffer::RequestKey> keys = std::exchange(note.part_keys, {});
   const bool equal = note.key_used && request.key == note.key;
-  if (std::exchange(note.key_used, false)) keys.push_back(note.key);
-  for (const buffer::RequestKey& key : keys) {
+  const auto end_key = [&](const buffer::RequestKey& key) {
     equal ? parts_.shared.keys.renew(key) : parts_.shared.keys.ended(key);
-  }
+  };
+  for (const buffer::RequestKey& key : note.part_keys) end_key(key);
+  note.part_keys.clear();
+  if (std::exchange(note.key_used, false)) end_key(note.key);
 }
 
 void Ingest::note_key(const Message& message, const buffer::RequestKey& key) {

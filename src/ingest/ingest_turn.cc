@@ -149,10 +149,12 @@ void Ingest::submit_what_is_due() {
 }
 
 void Ingest::commits_done() {
-  for (buffer::CommitThread::Completion& done : parts_.commits.take_completions()) {
+  parts_.commits.take_completions(completions_);
+  for (buffer::CommitThread::Completion& done : completions_) {
     auto& log = static_cast<buffer::Log&>(*done.target);
     log.completed(*done.batch);
     complete(*done.batch);
+    log.appender().reuse(std::move(done.batch));
   }
   submit_what_is_due();
   if (blocked_) room_came();

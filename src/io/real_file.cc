@@ -40,18 +40,16 @@ class RealFile : public File {
   }
 
   Result<> pwritev(std::span<const iovec> parts, uint64_t offset) override {
-    std::vector<iovec> left(parts.begin(), parts.end());
-    size_t first = 0;
-    while (first < left.size()) {
-      const int count = static_cast<int>(std::min<size_t>(left.size() - first, IOV_MAX));
-      const ssize_t written =
-          ::pwritev(fd_.get(), left.data() + first, count, static_cast<off_t>(offset));
+    std::vector<iovec> rest;  // behind a write that ended within a part
+    while (!parts.empty()) {
+      const int count = static_cast<int>(std::min<size_t>(parts.size(), IOV_MAX));
+      const ssize_t written = ::pwritev(fd_.get(), parts.data(), count, static_cast<off_t>(offset));
       if (written < 0) {
         if (interrupted(errno)) continue;
         return fail_errno(write_errno(errno), "write " + path_);
       }
       offset += static_cast<uint64_t>(written);
-      first = skip_written(left, first, static_cast<size_t>(written));
+      parts = behind(parts, static_cast<size_t>(written), rest);
     }
     return {};
   }
@@ -96,16 +94,17 @@ class RealFile : public File {
     return value == EROFS || (no_space && reserved_) ? EIO : value;
   }
   // Drops what was written from the front of the list; the index of the first part left.
-  static size_t skip_written(std::vector<iovec>& parts, size_t first, size_t written) {
-    while (first < parts.size() && written >= parts[first].iov_len) {
-      written -= parts[first].iov_len;
-      ++first;
+  static std::span<const iovec> behind(std::span<const iovec> parts, size_t written,
+                                       std::vector<iovec>& rest) {
+    while (!parts.empty() && written >= parts[0].iov_len) {
+      written -= parts[0].iov_len;
+      parts = parts.subspan(1);
     }
-    if (first < parts.size()) {
-      parts[first].iov_base = static_cast<char*>(parts[first].iov_base) + written;
-      parts[first].iov_len -= written;
-    }
-    return first;
+    if (written == 0) return parts;
+    rest = std::vector<iovec>(parts.begin(), parts.end());
+    rest[0].iov_base = static_cast<char*>(rest[0].iov_base) + written;
+    rest[0].iov_len -= written;
+    return rest;
   }
 
   UniqueFd fd_;

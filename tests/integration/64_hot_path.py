@@ -20,6 +20,7 @@ from integration_case import IntegrationCase
 from millrace import kinesis_match
 
 MESSAGES = 2200
+SINGLE = 20000
 WINDOW = 8
 
 
@@ -48,13 +49,16 @@ class HotPath(IntegrationCase):
             for _ in range(WINDOW):
                 next(acks)
 
-    def test_an_event_on_the_way_in_costs_no_allocation_and_no_lock(self):
-        counts = CallCounts(self.directory)
+    def start(self, counts):
         # Nobody listens there: chunks are queued and wait. They are large, so that what is done for
         # a chunk is not taken for what is done for its events.
         match = kinesis_match("http://127.0.0.1:9", record_limit="10m",
                               buffer={"chunk_limit_size": "8m"})
-        millrace = self.millrace([match], name="counted", environment=counts.environment)
+        return self.millrace([match], name="counted", environment=counts.environment)
+
+    def test_an_event_on_the_way_in_costs_no_allocation_and_no_lock(self):
+        counts = CallCounts(self.directory)
+        millrace = self.start(counts)
         entries = self.entries()
         self.assertEqual(len(entries), 500)
         self.send(millrace, entries, 50)  # pools are filled, tables have their size
@@ -74,6 +78,21 @@ class HotPath(IntegrationCase):
         # Smaller batches make some more for the same messages: less than five a message.
         self.assertLess(grown.allocations / more, 0.01)
         self.assertLess(grown.locks / more, 0.01)
+
+    def test_a_message_of_one_event_costs_no_allocation(self):
+        counts = CallCounts(self.directory)
+        millrace = self.start(counts)
+        entries = self.entries()
+        self.send(millrace, entries[:1], 1000)
+        before = {kind: counts.of(kind) for kind in ("loop", "commit")}
+        self.send(millrace, entries[:1], SINGLE)
+        used = {kind: counts.of(kind) - before[kind] for kind in before}
+        allocations = sum(one.allocations for one in used.values())
+        locks = sum(one.locks for one in used.values())
+        print(f"    {SINGLE} messages of one event: {used}: {allocations / SINGLE:.3f} allocations "
+              f"and {locks / SINGLE:.1f} locks each", flush=True)
+        # The list of what is under way grows by sixteen, and a connection that ends leaves some.
+        self.assertLess(allocations / SINGLE, 0.2)
 
 
 if __name__ == "__main__":

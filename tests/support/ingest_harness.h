@@ -210,7 +210,9 @@ class IngestHarness : public input::Replies {
     log().submit(*commits_);
     while (log().commit_under_way()) {
       wait();
-      for (buffer::CommitThread::Completion& done : commits_->take_completions()) {
+      std::vector<buffer::CommitThread::Completion> completions;
+      commits_->take_completions(completions);
+      for (buffer::CommitThread::Completion& done : completions) {
         log().completed(*done.batch);
       }
     }

@@ -89,7 +89,8 @@ class LogHarness {
       log_->submit(*commits_);
       if (!log_->commit_under_way()) return true;  // nothing to do
       if (!await_commit(failures, rounds_max)) return false;
-      auto done = commits_->take_completions();
+      std::vector<buffer::CommitThread::Completion> done;
+      commits_->take_completions(done);
       CHECK(done.size() == 1);
       log_->completed(*done[0].batch);
       CHECK(log_->appender().seal_debt() == log_->appender().count_seal_debt());

@@ -126,9 +126,9 @@ void Listener::resume() {
 
 void Listener::end_of_turn() {
   if (!context_.attention.empty()) {
-    std::vector<uint64_t> ids;
-    ids.swap(context_.attention);
-    for (const uint64_t id : ids) {
+    attended_.clear();
+    attended_.swap(context_.attention);
+    for (const uint64_t id : attended_) {
       if (Connection* connection = find(id)) connection->attend();
       erase_if_gone(id);
     }

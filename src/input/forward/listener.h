@@ -77,6 +77,7 @@ class Listener final : public Replies {
   ListenerOptions options_;
   std::unique_ptr<const Authenticator> authenticator_;  // null: no security
   ConnectionContext context_;
+  std::vector<uint64_t> attended_;  // at the end of this turn
   std::unique_ptr<event::TcpListener> socket_;
   uint16_t port_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;

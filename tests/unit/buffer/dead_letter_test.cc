@@ -27,7 +27,9 @@ class DeadLetters : public ::testing::Test {
     harness_.log().submit(commits_);
     while (!committed_) std::this_thread::yield();
     committed_ = false;
-    harness_.log().completed(*commits_.take_completions().at(0).batch);
+    std::vector<CommitThread::Completion> done;
+    commits_.take_completions(done);
+    harness_.log().completed(*done.at(0).batch);
   }
   size_t waiting() { return harness_.log().queue().counts().dead_letters; }
   uint64_t written() const { return harness_.registry.total(Metric::kDeadOversize); }

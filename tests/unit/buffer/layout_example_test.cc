@@ -76,7 +76,9 @@ class ExampleClock : public io::Clock {
 
 std::string content(Batch& batch) {
   std::string bytes;
-  for (const iovec& part : batch.content()) {
+  std::vector<iovec> content;
+  batch.add_content(content);
+  for (const iovec& part : content) {
     bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
   }
   return bytes;

@@ -33,7 +33,9 @@ class SegmentScannerTest : public ::testing::Test {
       writer.end();
     }
     batch.stamp(crc_, epoch);
-    ASSERT_TRUE(file_->pwritev(batch.content(), kSegmentHeaderBytes + lsn));
+    std::vector<iovec> content;
+    batch.add_content(content);
+    ASSERT_TRUE(file_->pwritev(content, kSegmentHeaderBytes + lsn));
   }
 
   SegmentScanner scanner() { return SegmentScanner(*file_, crc_, 0, kEnd, kEpoch); }
