@@ -61,8 +61,12 @@ void ChunkQueue::limit_failed_in_hand(size_t chunks) {
 
 void ChunkQueue::make_ready(QueuedChunk chunk) {
   const uint64_t seq = chunk.seq;
-  BySeq& place = chunk.failures > 0 ? failed_ : ready_;
-  CHECK(place.emplace(seq, std::move(chunk)).second);
+  const uint64_t due_ms = chunk.not_before_ms;
+  if (chunk.failures > 0) {
+    failed_.emplace(due_ms, std::move(chunk));
+  } else {
+    CHECK(ready_.emplace(seq, std::move(chunk)).second);
+  }
 }
 
 void ChunkQueue::move_due(uint64_t now) {
@@ -95,10 +99,11 @@ void ChunkQueue::leave_hand(uint64_t seq) {
   in_hand_.erase(at);
 }
 
-QueuedChunk ChunkQueue::take_from(BySeq& place, BySeq::iterator at) {
+template <class Place>
+QueuedChunk ChunkQueue::take_from(Place& place, typename Place::iterator at, bool failed) {
   QueuedChunk chunk = std::move(at->second);
   place.erase(at);
-  take_in_hand(chunk.seq, &place == &failed_);
+  take_in_hand(chunk.seq, failed);
   return chunk;
 }
 
@@ -109,8 +114,8 @@ std::optional<ChunkQueue::Due> ChunkQueue::wait_due() {
     move_due(now);
     const bool failed = failed_may_go();
     if (failed || !ready_.empty()) {
-      const BySeq& next = failed ? failed_ : ready_;
-      return Due{.bytes = next.begin()->second.body_bytes, .failed = ready_.empty()};
+      const QueuedChunk& next = failed ? failed_.begin()->second : ready_.begin()->second;
+      return Due{.bytes = next.body_bytes, .failed = ready_.empty()};
     }
     if (waiting_.empty()) {
       wake_.wait(lock);
@@ -127,9 +132,9 @@ std::optional<QueuedChunk> ChunkQueue::take_due(Pick pick) {
   if (stopped_) return std::nullopt;
   move_due(clock_.running_ms());
   took_failed_ = failed_may_go() && pick == Pick::kInTurn;
-  if (took_failed_) return take_from(failed_, failed_.begin());
+  if (took_failed_) return take_from(failed_, failed_.begin(), true);
   if (ready_.empty()) return std::nullopt;
-  return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin());
+  return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin(), false);
 }
 
 std::optional<QueuedChunk> ChunkQueue::take() {
@@ -192,25 +197,20 @@ void ChunkQueue::give_back_dead_letter(QueuedChunk chunk) {
 
 std::optional<QueuedChunk> ChunkQueue::take_oldest() {
   const std::lock_guard lock(mutex_);
-  const auto waiting =
-      std::min_element(waiting_.begin(), waiting_.end(),
-                       [](const auto& a, const auto& b) { return a.second.seq < b.second.seq; });
-  uint64_t seq = waiting == waiting_.end() ? kNoSeq : waiting->second.seq;
-  for (const BySeq* const place : {&ready_, &failed_}) {
-    if (!place->empty()) seq = std::min(seq, place->begin()->first);
+  uint64_t seq = ready_.empty() ? kNoSeq : ready_.begin()->first;
+  ByDue* place = nullptr;
+  ByDue::iterator oldest;
+  for (ByDue* const other : {&failed_, &waiting_}) {
+    for (auto at = other->begin(); at != other->end(); ++at) {
+      if (at->second.seq >= seq) continue;
+      seq = at->second.seq;
+      place = other;
+      oldest = at;
+    }
   }
   if (seq == kNoSeq) return std::nullopt;
-  QueuedChunk chunk;
-  if (waiting != waiting_.end() && waiting->second.seq == seq) {
-    chunk = std::move(waiting->second);
-    waiting_.erase(waiting);
-  } else {
-    BySeq& place = ready_.contains(seq) ? ready_ : failed_;
-    chunk = std::move(place.begin()->second);
-    place.erase(place.begin());
-  }
-  take_in_hand(seq);
-  return chunk;
+  if (place != nullptr) return take_from(*place, oldest, false);
+  return take_from(ready_, ready_.begin(), false);
 }
 
 std::vector<QueuedChunk> ChunkQueue::take_to_move(uint64_t base_lsn, uint64_t frame_bytes_max,
@@ -248,7 +248,7 @@ std::vector<uint64_t> ChunkQueue::unfinished() const {
     const std::lock_guard lock(mutex_);
     for (const auto& [seq, failed] : in_hand_) seqs.push_back(seq);
     for (const auto& [seq, chunk] : ready_) seqs.push_back(seq);
-    for (const auto& [seq, chunk] : failed_) seqs.push_back(seq);
+    for (const auto& [when, chunk] : failed_) seqs.push_back(chunk.seq);
     for (const auto& [seq, chunk] : dead_) seqs.push_back(seq);
     for (const auto& [when, chunk] : waiting_) seqs.push_back(chunk.seq);
     for (const auto& [when, chunk] : dead_waiting_) seqs.push_back(chunk.seq);
@@ -280,7 +280,7 @@ ChunkQueue::Counts ChunkQueue::counts() const {
   uint64_t oldest = now;
   if (!ready_.empty()) oldest = ready_.begin()->second.queued_running_ms;
   size_t due = ready_.size() + failed_.size();
-  for (const auto& [seq, chunk] : failed_) oldest = std::min(oldest, chunk.queued_running_ms);
+  for (const auto& [when, chunk] : failed_) oldest = std::min(oldest, chunk.queued_running_ms);
   for (const auto& [when, chunk] : waiting_) {
     oldest = std::min(oldest, chunk.queued_running_ms);
     if (when <= now) ++due;

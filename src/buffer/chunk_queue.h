@@ -4,11 +4,10 @@
 // ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
 // order and give each back or report it finished; a chunk given back waits for its own next attempt
 // and holds nobody up: those that failed are taken behind those that did not, or in turn with them,
-// and never by all flush threads at once. Dead letters wait apart, for housekeeping, those of them
-// that were tried in vain behind the others.
-// Does no I/O. Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands
-// (a flush thread's, a move's, or those of who drops or buries it).
-// Any thread; one mutex.
+// the one that is due the longest first, and never by all flush threads at once. Dead letters wait
+// apart, for housekeeping, those of them that were tried in vain behind the others. Does no I/O.
+// Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands (a flush
+// thread's, a move's, or those of who drops or buries it). Any thread; one mutex.
 
 #include <condition_variable>
 #include <cstdint>
@@ -83,24 +82,26 @@ class ChunkQueue {
 
  private:
   using BySeq = std::map<uint64_t, QueuedChunk>;
+  using ByDue = std::multimap<uint64_t, QueuedChunk>;  // by not_before_ms
 
   // All: mutex held.
   void move_due(uint64_t now);
   void make_ready(QueuedChunk chunk);
   void put_dead(QueuedChunk chunk);
   bool failed_may_go() const;
-  QueuedChunk take_from(BySeq& place, BySeq::iterator at);
+  template <class Place>
+  QueuedChunk take_from(Place& place, typename Place::iterator at, bool failed);
   void take_in_hand(uint64_t seq, bool failed = false);
   void leave_hand(uint64_t seq);
 
   io::Clock& clock_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
-  BySeq ready_;                                   // never failed
-  BySeq failed_;                                  // due again
-  std::multimap<uint64_t, QueuedChunk> waiting_;  // by not_before_ms
+  BySeq ready_;   // never failed
+  ByDue failed_;  // due again
+  ByDue waiting_;
   BySeq dead_;
-  std::multimap<uint64_t, QueuedChunk> dead_waiting_;  // by not_before_ms
+  ByDue dead_waiting_;
   std::map<uint64_t, bool> in_hand_;  // by chunk_seq: to be delivered, and failed before
   size_t failed_in_hand_ = 0;
   size_t failed_in_hand_max_ = std::numeric_limits<size_t>::max();

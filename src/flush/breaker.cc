@@ -16,7 +16,8 @@ constexpr uint32_t kEnough = 2;
 constexpr uint32_t kEnoughLately = 5;  // if it has answered within
 constexpr uint64_t kLatelyMs = 10'000;
 constexpr uint32_t kSureLevel = 10;  // so many failed in a row: it is not these chunks alone
-constexpr uint64_t kRampTurn = 4;    // each so many requests of a ramp is for those that failed
+constexpr uint64_t kTurn = 4;  // while not closed each so many permits is for those that failed
+constexpr uint64_t kRateKnownMs = 60'000;
 constexpr uint64_t kThrottleForgottenMs = 30'000;
 constexpr uint64_t kRampMsMax = 10'000;
 constexpr uint32_t kWindowMax = 64;
@@ -65,6 +66,7 @@ uint64_t Breaker::ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& 
       return 0;
     case State::kThrottled:
       permit.kind = Permit::Kind::kPaced;
+      if (!due.failed) permit.pick = turn(Pick::kOldest);
       return pacer_.ask(due.bytes, now_ms, random, permit.gap_ms);
     case State::kOpen:
       return ask_open(due.failed, now_ms, random, permit);
@@ -78,14 +80,14 @@ uint64_t Breaker::ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit
   if (failed) {
     if (now_ms < next_own_ms_) return next_own_ms_ - now_ms;
     permit.kind = Permit::Kind::kOwn;
-    ++own_in_a_row_;
-    next_own_ms_ = now_ms + wait_ms(own_in_a_row_, 0, random);
+    next_own_ms_ = now_ms + wait_ms(0, 0, random);
     return 0;
   }
   if (probing_) return kUntilChange;
   if (now_ms < next_probe_ms_) return next_probe_ms_ - now_ms;
   permit.kind = Permit::Kind::kProbe;
-  permit.pick = picks_++ % 2 == 0 ? Pick::kNewest : Pick::kOldest;
+  permit.pick = picks_ % 2 == 0 ? Pick::kNewest : Pick::kOldest;
+  if (++picks_ % kTurn == 0) permit.pick = Pick::kInTurn;
   probing_ = true;
   return 0;
 }
@@ -95,17 +97,23 @@ uint64_t Breaker::ask_ramp(bool failed, Permit& permit) {
   if (failed) return 0;
   permit.kind = Permit::Kind::kRamp;
   // It began with the newest, which came through.
-  permit.pick = picks_++ % 2 == 0 ? Pick::kOldest : Pick::kNewest;
-  if (++ramp_permits_ % kRampTurn == 0) permit.pick = Pick::kInTurn;
+  permit.pick = turn(picks_++ % 2 == 0 ? Pick::kOldest : Pick::kNewest);
   ++under_way_;
   return 0;
 }
 
-void Breaker::on_its_own(Permit& permit) {
-  if (permit.kind != Permit::Kind::kRamp) return;
-  cancel(permit);
-  permit.kind = Permit::Kind::kFree;
+void Breaker::on_its_own(Permit& permit, uint64_t now_ms, uint64_t random) {
+  if (is(permit, Permit::Kind::kProbe)) {
+    probing_ = false;
+    next_probe_ms_ = now_ms + wait_ms(level_, 0, random);
+    permit.kind = Permit::Kind::kOwn;
+  } else if (permit.kind == Permit::Kind::kRamp) {
+    cancel(permit);
+    permit.kind = Permit::Kind::kFree;
+  }
 }
+
+Pick Breaker::turn(Pick pick) { return ++turns_ % kTurn == 0 ? Pick::kInTurn : pick; }
 
 void Breaker::cancel(const Permit& permit) {
   if (is(permit, Permit::Kind::kPaced)) pacer_.give_back(permit.gap_ms);
@@ -139,7 +147,7 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
 }
 
 void Breaker::there(uint64_t now_ms) {
-  in_a_row_ = again_in_a_row_ = own_in_a_row_ = level_ = 0;
+  in_a_row_ = again_in_a_row_ = level_ = 0;
   answered_ms_ = std::max<uint64_t>(now_ms, 1);
 }
 
@@ -159,8 +167,9 @@ void Breaker::answered(const Permit& permit, uint64_t now_ms) {
 void Breaker::throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms) {
   there(now_ms);
   if (state_ != State::kThrottled) {
+    const bool known = throttles_ > 0 && now_ms < pacer_.felt_ms() + kRateKnownMs;
     enter(State::kThrottled, now_ms);
-    pacer_.begin(rate, answer.bytes, now_ms);
+    pacer_.begin(known ? std::max(rate, pacer_.rate()) : rate, answer.bytes, now_ms);
     ++throttles_;
   } else if (is(permit, Permit::Kind::kPaced)) {
     pacer_.refused(permit.asked_ms, now_ms);
@@ -171,7 +180,7 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   // What was under way when it opened says nothing new.
   const bool probe = is(permit, Permit::Kind::kProbe);
   if (state_ == State::kOpen && !probe) return;
-  if (answer.failed_before && !probe && state_ != State::kThrottled) {
+  if (answer.failed_before && !probe) {
     if (++again_in_a_row_ >= kSureLevel) open(answer, now_ms, random);
     return;
   }
@@ -190,10 +199,9 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   }
 }
 
-// Requests that are spaced and fail teach the pacer nothing: a probe and a ramp are faster.
 uint32_t Breaker::enough(uint64_t now_ms) const {
   const bool lately = answered_ms_ != 0 && now_ms < answered_ms_ + kLatelyMs;
-  return lately && state_ != State::kThrottled ? kEnoughLately : kEnough;
+  return lately ? kEnoughLately : kEnough;
 }
 
 void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
@@ -202,7 +210,7 @@ void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
   level_ = std::max<uint32_t>(level_, 2);
   enter(State::kOpen, now_ms);
   next_probe_ms_ = now_ms + wait_ms(level_, answer.retry_after_ms, random);
-  next_own_ms_ = now_ms + wait_ms(own_in_a_row_, 0, random);
+  next_own_ms_ = now_ms + wait_ms(0, 0, random);
   ++opens_;
 }
 

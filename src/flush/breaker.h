@@ -24,6 +24,7 @@
 // Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
 // let go is under way, but for chunks that failed before. One thread at a time.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/chunk_id.h"
@@ -73,10 +74,15 @@ class Breaker {
   /// The request was not made after all.
   void cancel(const Permit& permit);
   /// It is made with a chunk that failed before.
-  void on_its_own(Permit& permit);
+  void on_its_own(Permit& permit, uint64_t now_ms, uint64_t random);
   /// `rate`: bytes a millisecond that were delivered lately; asked for only by a first refusal.
   void note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
             uint64_t random);
+
+  /// Of answers that note() was spared, the last. It may be: while closed() and !failing().
+  void heard(uint64_t answered_ms) { answered_ms_ = std::max(answered_ms_, answered_ms); }
+  /// Something has failed since the last answer.
+  bool failing() const { return in_a_row_ > 0 || again_in_a_row_ > 0; }
 
   State state() const { return state_; }
   bool probing() const { return probing_; }
@@ -105,6 +111,7 @@ class Breaker {
     return permit.kind == kind && permit.period == period_;
   }
   void ramp_request_over();
+  buffer::ChunkQueue::Pick turn(buffer::ChunkQueue::Pick pick);
   uint64_t ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit& permit);
   uint64_t ask_ramp(bool failed, Permit& permit);
   void there(uint64_t now_ms);
@@ -133,13 +140,13 @@ class Breaker {
   bool probing_ = false;
   uint64_t next_probe_ms_ = 0;
   uint64_t next_own_ms_ = 0;
-  uint32_t own_in_a_row_ = 0;  // with no answer in between
 
   // Ramping.
   uint32_t window_ = 0;     // so many requests at a time
   uint32_t under_way_ = 0;  // of this period
-  uint64_t ramp_permits_ = 0;
+
   uint64_t picks_ = 0;  // of this state, open or ramping
+  uint64_t turns_ = 0;  // ramping or throttled
 
   uint64_t opens_ = 0;
   uint64_t throttles_ = 0;

@@ -95,7 +95,7 @@ void Gate::cancel(const Permit& permit) {
 void Gate::on_its_own(Permit& permit) {
   if (permit.kind == Permit::Kind::kFree) return;
   const std::lock_guard lock(mutex_);
-  breaker_.on_its_own(permit);
+  breaker_.on_its_own(permit, io_.clock.running_ms(), io_.random.next());
   wake_one();
 }
 
@@ -104,10 +104,12 @@ void Gate::note(const Permit& permit, const Answer& answer, const std::string& d
   if (answer.outcome == Outcome::kCommitted) count_delivered(answer.bytes, now);
   if (closed_.load(std::memory_order_acquire) && is_answer(answer.outcome) &&
       !failing_.load(std::memory_order_relaxed)) {
+    answered_ms_.store(now, std::memory_order_relaxed);
     return;
   }
   const std::lock_guard lock(mutex_);
   const uint64_t period = breaker_.period();
+  breaker_.heard(answered_ms_.load(std::memory_order_relaxed));
   breaker_.note(permit, answer, delivered_rate(now), now, io_.random.next());
   if (answer.outcome == Outcome::kCommitted) last_error_.clear();
   if (!is_answer(answer.outcome)) last_error_ = detail;
@@ -149,7 +151,7 @@ double Gate::delivered_rate(uint64_t now_ms) const {
 void Gate::publish(uint64_t now_ms) {
   const Breaker::State state = breaker_.state();
   closed_.store(state == Breaker::State::kClosed, std::memory_order_release);
-  failing_.store(breaker_.failing_since_ms() != 0, std::memory_order_relaxed);
+  failing_.store(breaker_.failing(), std::memory_order_relaxed);
   cells_.set(Metric::kBreakerOpen, state == Breaker::State::kOpen ? 1 : 0);
   cells_.set(Metric::kBreakerThrottled, state == Breaker::State::kThrottled ? 1 : 0);
   cells_.set(Metric::kBreakerOpens, breaker_.opens());

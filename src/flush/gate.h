@@ -83,7 +83,8 @@ class Gate {
   const uint64_t started_ms_;
 
   std::atomic<bool> closed_{true};                // the breaker is
-  std::atomic<bool> failing_{false};              // the last attempt met no answer
+  std::atomic<bool> failing_{false};              // something failed since the last answer
+  std::atomic<uint64_t> answered_ms_{0};          // last, of those that the breaker was not told
   std::atomic<Trouble> trouble_{Trouble::kNone};  // that was told
   std::atomic<uint64_t> delivered_bytes_{0};
   std::atomic<uint64_t> mark_ms_{0};  // of the second that is being measured

@@ -51,7 +51,13 @@ uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& ga
 }
 
 void Pacer::accepted(uint64_t asked_ms, uint64_t now_ms) {
-  if (stalled()) phase_ = Phase::kSearching;
+  if (stalled()) {
+    // As at the beginning: it would take long to learn of it at the pace of a service that is away.
+    phase_ = Phase::kSearching;
+    rate_ = std::max(rate_, static_cast<double>(bytes_) * kFirstGuessPerMs);
+    next_ms_ =
+        std::min(next_ms_, static_cast<double>(now_ms) + static_cast<double>(bytes_) / rate_);
+  }
   refused_in_a_row_ = 0;
   ++accepted_in_a_row_;
   if (phase_ == Phase::kFalling && accepted_in_a_row_ >= kFound) phase_ = Phase::kSettled;

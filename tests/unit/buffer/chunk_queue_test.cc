@@ -56,6 +56,19 @@ TEST_F(ChunkQueueTest, WhatFailedBeforeIsTakenInTurn) {
   EXPECT_EQ(taken, (std::vector<uint64_t>{1, 10, 2, 11, 3, 12}));
 }
 
+// Else the two oldest that fail for ever would be the only ones that are tried.
+TEST_F(ChunkQueueTest, OfThoseThatFailedTheOneThatIsDueTheLongestComesFirst) {
+  for (uint64_t seq = 1; seq <= 3; ++seq) add(seq, 1);
+  std::vector<uint64_t> taken;
+  for (uint64_t i = 1; i <= 9; ++i) {
+    clock_.running += 1'000;
+    taken.push_back(take());
+    in_hand_.back().not_before_ms = clock_.running;
+    queue_.give_back(std::move(in_hand_.back()));
+  }
+  EXPECT_EQ(taken, (std::vector<uint64_t>{1, 2, 3, 1, 2, 3, 1, 2, 3}));
+}
+
 TEST_F(ChunkQueueTest, OneThatIsToTellOfTheOutputHasNotFailed) {
   for (uint64_t seq = 1; seq <= 100; ++seq) add(seq, 1);
   for (uint64_t seq = 101; seq <= 103; ++seq) add(seq);

@@ -1,63 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flush/breaker.h"
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <optional>
 #include <vector>
+
+#include "tests/unit/flush/breaker_harness.h"
 
 namespace millrace::flush {
 namespace {
-
-using output::Outcome;
-using State = Breaker::State;
-
-constexpr uint64_t kMiddle = 1ULL << 63;  // no jitter
-
-ChunkId chunk(uint8_t n) {
-  ChunkId id;
-  id.bytes[15] = n;
-  return id;
-}
-
-class BreakerTest : public ::testing::Test {
- protected:
-  // Asks; the permit, or nothing if it has to wait.
-  std::optional<Permit> ask(bool failed = false) {
-    Permit permit;
-    wait_ = breaker_.ask({.bytes = 1000, .failed = failed}, now_, kMiddle, permit);
-    if (wait_ > 0) return std::nullopt;
-    return permit;
-  }
-  void note(const Permit& permit, Outcome outcome, uint8_t n = 1, uint64_t retry_after_ms = 0,
-            bool failed_before = false) {
-    breaker_.note(permit,
-                  Answer{.outcome = outcome,
-                         .chunk_id = chunk(n),
-                         .bytes = 1000,
-                         .retry_after_ms = retry_after_ms,
-                         .failed_before = failed_before},
-                  0, now_, kMiddle);
-  }
-  // A later attempt of a chunk that has failed.
-  void note_again(const Permit& permit, uint8_t n) {
-    note(permit, Outcome::kUnavailable, n, 0, true);
-  }
-  // Two chunks fail: it is open, and the next probe a second away.
-  void open() {
-    const Permit one = *ask();
-    const Permit two = *ask();
-    note(one, Outcome::kUnavailable, 1);
-    note(two, Outcome::kUnavailable, 2);
-    ASSERT_EQ(breaker_.state(), State::kOpen);
-  }
-
-  config::Buffer options_;
-  Breaker breaker_{options_};
-  uint64_t now_ = 1'000'000;
-  uint64_t wait_ = 0;
-};
 
 TEST_F(BreakerTest, OneChunkThatFailsAmongOthersIsItsOwnAffair) {
   for (int i = 0; i < 1000; ++i) {
@@ -122,130 +72,29 @@ TEST_F(BreakerTest, TheBackOffGrowsWithEachFurtherChunkThatFails) {
                                           8000, 16000, 30000, 30000, 30000, 30000}));
 }
 
-TEST_F(BreakerTest, WhatFailsAgainTellsLittle) {
-  for (int i = 0; i < 100; ++i) {
-    for (uint8_t n = 1; n < 10; ++n) note_again(*ask(), n);
-    ASSERT_EQ(breaker_.state(), State::kClosed);
-    note(*ask(), Outcome::kCommitted, 60);
-  }
-  now_ += 10'000;
-  note(*ask(), Outcome::kUnavailable, 50);
-  note_again(*ask(), 1);
-  EXPECT_EQ(breaker_.state(), State::kClosed);
-  note(*ask(), Outcome::kUnavailable, 51);
-  EXPECT_EQ(breaker_.state(), State::kOpen) << "two new ones do";
-}
-
-// What is spaced and fails teaches the pacer nothing; a probe and a ramp find the rate faster.
-TEST_F(BreakerTest, WhileThrottledTwoFailuresOpenItWhoeverFails) {
+TEST_F(BreakerTest, ARateThatIsKnownIsGoneOnWith) {
   note(*ask(), Outcome::kThrottled, 1);
-  now_ += 5'000;
-  note_again(*ask(), 2);
-  now_ += 5'000;
-  note_again(*ask(), 3);
-  EXPECT_EQ(breaker_.state(), State::kOpen);
-}
-
-TEST_F(BreakerTest, TenThatFailAgainWithNoAnswerOpenIt) {
-  for (uint8_t n = 1; n < 10; ++n) note_again(*ask(), n);
-  EXPECT_EQ(breaker_.state(), State::kClosed);
-  note_again(*ask(), 10);
-  EXPECT_EQ(breaker_.state(), State::kOpen);
-  EXPECT_TRUE(breaker_.hopeless());
-  EXPECT_EQ(breaker_.failing_since_ms(), now_);
-  EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
-}
-
-TEST_F(BreakerTest, WhatFailedBeforeIsTriedBesideTheProbes) {
-  open();
-  std::vector<uint64_t> waits;
-  for (int i = 0; i < 15; ++i) {
-    EXPECT_FALSE(ask(true));
-    waits.push_back(wait_);
-    now_ += wait_;
-    const Permit own = *ask(true);
-    EXPECT_EQ(own.kind, Permit::Kind::kOwn);
-    EXPECT_EQ(own.pick, buffer::ChunkQueue::Pick::kInTurn);
-    note_again(own, 1);
-    EXPECT_LE(breaker_.next_probe_ms(), now_) << "a new chunk waits for none of them";
-  }
-  // It is answered by nobody: not for ever once a second.
-  EXPECT_EQ(waits, (std::vector<uint64_t>{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
-                                          1000, 2000, 4000, 8000, 16000, 30000}));
-  EXPECT_EQ(breaker_.probes(), 15U);
-  const Permit probe = *ask();
-  EXPECT_EQ(probe.kind, Permit::Kind::kProbe);
-  now_ += 30'000;
-  const Permit own = *ask(true);
-  note(probe, Outcome::kUnavailable, 3);
-  EXPECT_EQ(breaker_.next_probe_ms() - now_, 1'000U);
-  note(own, Outcome::kCommitted, 1, 0, true);
-  EXPECT_EQ(breaker_.state(), State::kRamping) << "an answer is an answer";
-  now_ += 100'000;
-  open();
-  EXPECT_FALSE(ask(true));
-  EXPECT_EQ(wait_, 1'000U) << "and begins both anew";
-}
-
-TEST_F(BreakerTest, LeaveForWhatFailedBeforeThatIsGivenBackIsFree) {
-  open();
-  now_ += 1000;
-  breaker_.cancel(*ask(true));
-  EXPECT_EQ(breaker_.probes(), 0U);
-  EXPECT_TRUE(ask(true));
-  EXPECT_FALSE(ask(true));
-}
-
-TEST_F(BreakerTest, WhatFailedBeforeTakesNoPlaceInARamp) {
-  open();
-  now_ += 1000;
-  note(*ask(), Outcome::kCommitted, 1);
-  std::vector<Permit> hanging;
-  for (uint8_t n = 2; n < 9; ++n) {
-    auto permit = ask();
-    ASSERT_TRUE(permit) << "its place is free again";
-    breaker_.on_its_own(*permit);
-    hanging.push_back(*permit);
-  }
-  for (uint8_t n = 0; n < 100; ++n) hanging.push_back(*ask(true));
-  for (size_t i = 0; i < 9; ++i) note_again(hanging[i], 9);
-  EXPECT_EQ(breaker_.state(), State::kRamping);
-  EXPECT_TRUE(ask());
-  EXPECT_FALSE(ask()) << "one at a time still";
-}
-
-TEST_F(BreakerTest, WhatTookNoPlaceInARampGivesNoneBack) {
-  open();
-  now_ += 1000;
-  note(*ask(), Outcome::kCommitted, 1);
-  const Permit one = *ask();
-  for (const Outcome outcome : {Outcome::kCommitted, Outcome::kUnavailable}) {
-    Permit permit = one;
-    breaker_.on_its_own(permit);
-    note(permit, outcome, 2, 0, true);
-    EXPECT_TRUE(ask()) << "its place is free again";
-    EXPECT_FALSE(ask()) << "and no other";
-  }
-}
-
-TEST_F(BreakerTest, InARampThoseThatFailedHaveTheirTurn) {
-  using Pick = buffer::ChunkQueue::Pick;
-  std::map<Pick, int> picks;
-  for (int i = 0; i < 20; ++i) {
-    breaker_.settle(now_ += 100'000);
-    open();
-    now_ = breaker_.next_probe_ms();
-    const Permit probe = *ask();
-    EXPECT_EQ(probe.pick, Pick::kNewest);
-    note(probe, Outcome::kCommitted, 1);
-    for (uint8_t n = 2; n < 4; ++n) {
-      const Permit permit = *ask();
-      ++picks[permit.pick];
-      note(permit, Outcome::kCommitted, n);
+  for (int i = 0; i < 200; ++i) {
+    while (true) {
+      if (const auto permit = ask()) {
+        note(*permit, Outcome::kCommitted, 2);
+        break;
+      }
+      now_ += wait_;
     }
   }
-  EXPECT_EQ(picks[Pick::kInTurn], 10) << "also if no ramp comes far";
-  EXPECT_GT(picks[Pick::kOldest], 10);
+  const double rate = breaker_.pacer().rate();
+  EXPECT_GT(rate, 100.0);
+  for (uint8_t n = 3; n < 8; ++n) note(Permit{}, Outcome::kUnavailable, n);
+  ASSERT_EQ(breaker_.state(), State::kOpen);
+  now_ = breaker_.next_probe_ms();
+  note(*ask(), Outcome::kThrottled, 1);
+  EXPECT_EQ(breaker_.pacer().rate(), rate);
+  now_ += 120'000;
+  breaker_.settle(now_);
+  ASSERT_EQ(breaker_.state(), State::kClosed);
+  note(*ask(), Outcome::kThrottled, 1);
+  EXPECT_LT(breaker_.pacer().rate(), 10.0);
 }
 
 TEST_F(BreakerTest, WhatTheServiceAsksForIsWaitedOnceItIsNotAFewChunksAlone) {

@@ -32,8 +32,13 @@ class GateTest : public ::testing::Test {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void note(const Permit& permit, Outcome outcome, uint8_t n) {
-    gate_.note(permit, Answer{.outcome = outcome, .chunk_id = chunk(n), .bytes = 1000}, "no route");
+  void note(const Permit& permit, Outcome outcome, uint8_t n, bool failed_before = false) {
+    gate_.note(permit,
+               Answer{.outcome = outcome,
+                      .chunk_id = chunk(n),
+                      .bytes = 1000,
+                      .failed_before = failed_before},
+               "no route");
   }
   Permit enter() { return gate_.enter({.bytes = 1000}, stopped_).value(); }
   void open() {
@@ -85,6 +90,24 @@ TEST_F(GateTest, WhileTheOutputAnswersEverybodyPasses) {
   }
   EXPECT_STREQ(gate_.status().state, "closed");
   EXPECT_EQ(total(Metric::kBreakerOpens), 0U);
+}
+
+// Also if the breaker is not told of each.
+TEST_F(GateTest, AnAnswerEndsWhatFailedBeforeIt) {
+  for (int i = 0; i < 100; ++i) {
+    note(enter(), Outcome::kUnavailable, 1, true);
+    note(enter(), Outcome::kCommitted, 2);
+  }
+  EXPECT_EQ(gate_.status().opens, 0U);
+}
+
+TEST_F(GateTest, AnAnswerJustNowMakesItTrustTheServiceLonger) {
+  clock_.running += 1'000'000;
+  note(enter(), Outcome::kCommitted, 1);
+  for (uint8_t n = 2; n < 6; ++n) note(enter(), Outcome::kUnavailable, n);
+  EXPECT_EQ(gate_.status().opens, 0U);
+  note(enter(), Outcome::kUnavailable, 6);
+  EXPECT_EQ(gate_.status().opens, 1U);
 }
 
 TEST_F(GateTest, OneOfManyThreadsProbesAndAllGoWhenItCameThrough) {

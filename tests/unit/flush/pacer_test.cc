@@ -131,6 +131,23 @@ TEST_F(PacerTest, ASearchThatEndsTooHighIsSoonCorrected) {
   }
 }
 
+TEST_F(PacerTest, AServiceThatIsBackIsAskedTwiceASecondAtOnce) {
+  Pacer pacer(30'000);
+  pacer.begin(0, 32'000, 0);
+  uint64_t now = 0;
+  double gap = 0;
+  for (int requests = 0; requests < 40; ++requests) {
+    while (const uint64_t wait = pacer.ask(32'000, now, random_(), gap)) now += wait;
+    pacer.refused(now, now);
+  }
+  ASSERT_TRUE(pacer.stalled());
+  while (const uint64_t wait = pacer.ask(32'000, now, random_(), gap)) now += wait;
+  EXPECT_GT(gap, 20'000.0);
+  pacer.accepted(now, now);
+  EXPECT_FALSE(pacer.stalled());
+  EXPECT_LE(pacer.ask(32'000, now, random_(), gap), 500U);
+}
+
 // What is accepted far below the rate does not raise it, or it would soon limit nothing.
 TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
   Pacer pacer(30'000);
