@@ -64,10 +64,12 @@ uint64_t Breaker::ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& 
   switch (state_) {
     case State::kClosed:
       return 0;
-    case State::kThrottled:
+    case State::kThrottled: {
       permit.kind = Permit::Kind::kPaced;
-      if (!due.failed) permit.pick = turn(Pick::kOldest);
-      return pacer_.ask(due.bytes, now_ms, random, permit.gap_ms);
+      const uint64_t wait_ms = pacer_.ask(due.bytes, now_ms, random, permit.gap_ms);
+      if (wait_ms == 0 && !due.failed) permit.pick = turn(Pick::kOldest);
+      return wait_ms;
+    }
     case State::kOpen:
       return ask_open(due.failed, now_ms, random, permit);
     case State::kRamping:

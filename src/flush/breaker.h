@@ -15,11 +15,11 @@
 // open it, and such a chunk takes no place of a probe or a ramp from the others (on_its_own). So
 // chunks that always fail keep the others waiting for a second each at most: so soon comes the next
 // probe while less than ten chunks have failed in a row; then the back-off grows with each further
-// one. Those that failed before have such a back-off of their own. Any answer ends both, for then
-// the service is there; answers that refuse a chunk's bytes are answers. Probes and the requests of
-// a ramp are to tell how the service is: they are made with chunks that never failed, the newest
-// and the oldest in turn, for of chunks that were stored one after the other many may fail; in a
-// ramp those that failed have their turn, too.
+// one. Any answer ends that, for then the service is there; answers that refuse a chunk's bytes are
+// answers. Probes and the requests of a ramp are to tell how the service is: they are made with
+// chunks that never failed, the newest and the oldest in turn, for of chunks that were stored one
+// after the other many may fail. Each fourth is for those that failed, as is each fourth request
+// while throttled. Where there is nothing else they are tried beside the probes, one a second.
 //
 // Pure: time and randomness are handed in. Invariant: while it is open at most one request that it
 // let go is under way, but for chunks that failed before. One thread at a time.
