@@ -66,6 +66,7 @@ uint64_t Breaker::ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& 
       return 0;
     case State::kThrottled: {
       permit.kind = Permit::Kind::kPaced;
+      permit.bytes = due.bytes;
       const uint64_t wait_ms = pacer_.ask(due.bytes, now_ms, random, permit.gap_ms);
       if (wait_ms == 0 && !due.failed) permit.pick = turn(Pick::kOldest);
       return wait_ms;
@@ -104,6 +105,12 @@ uint64_t Breaker::ask_ramp(bool failed, Permit& permit) {
   return 0;
 }
 
+void Breaker::use(Permit& permit, uint64_t bytes, bool failed_before, uint64_t now_ms,
+                  uint64_t random) {
+  if (is(permit, Permit::Kind::kPaced)) pacer_.correct(permit.bytes, bytes, permit.gap_ms);
+  if (failed_before) on_its_own(permit, now_ms, random);
+}
+
 void Breaker::on_its_own(Permit& permit, uint64_t now_ms, uint64_t random) {
   if (is(permit, Permit::Kind::kProbe)) {
     probing_ = false;
@@ -135,7 +142,7 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
   switch (answer.outcome) {
     case Outcome::kCommitted:
     case Outcome::kRejected:
-      answered(permit, now_ms);
+      answered(permit, answer.bytes, now_ms);
       break;
     case Outcome::kThrottled:
       throttled(permit, answer, rate, now_ms);
@@ -153,12 +160,12 @@ void Breaker::there(uint64_t now_ms) {
   answered_ms_ = std::max<uint64_t>(now_ms, 1);
 }
 
-void Breaker::answered(const Permit& permit, uint64_t now_ms) {
+void Breaker::answered(const Permit& permit, uint64_t bytes, uint64_t now_ms) {
   there(now_ms);
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
   } else if (is(permit, Permit::Kind::kPaced)) {
-    pacer_.accepted(permit.asked_ms, now_ms);
+    pacer_.accepted(permit.asked_ms, bytes, now_ms);
   } else if (is(permit, Permit::Kind::kRamp)) {
     ramp_request_over();
     if (++window_ > kWindowMax) enter(State::kClosed, now_ms);
@@ -183,6 +190,8 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   const bool probe = is(permit, Permit::Kind::kProbe);
   if (state_ == State::kOpen && !probe) return;
   if (answer.failed_before && !probe) {
+    // What always fails would take up the time of the others.
+    if (is(permit, Permit::Kind::kPaced)) pacer_.give_back(permit.gap_ms);
     if (++again_in_a_row_ >= kSureLevel) open(answer, now_ms, random);
     return;
   }
@@ -201,9 +210,10 @@ void Breaker::failed(const Permit& permit, const Answer& answer, uint64_t now_ms
   }
 }
 
+// Requests that are spaced and fail teach the pacer nothing: a probe and a ramp are faster.
 uint32_t Breaker::enough(uint64_t now_ms) const {
   const bool lately = answered_ms_ != 0 && now_ms < answered_ms_ + kLatelyMs;
-  return lately ? kEnoughLately : kEnough;
+  return lately && state_ != State::kThrottled ? kEnoughLately : kEnough;
 }
 
 void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {

@@ -10,9 +10,9 @@
 //   ramping    a probe came through: one request at a time, then two, four ... then closed
 //
 // It opens when two chunks failed one after the other, each for the first time, with no answer of
-// the service in between; five, if it has answered in the last ten seconds, for then it is likely
-// to be the chunks. What fails again tells little about the service, so only ten in a row
-// open it, and such a chunk takes no place of a probe or a ramp from the others (on_its_own). So
+// the service in between; five, if it has answered in the last ten seconds and is not throttled,
+// for then it is likely to be the chunks. What fails again tells little about the service, so only
+// ten in a row open it, and such a chunk takes no place of a probe or a ramp from the others. So
 // chunks that always fail keep the others waiting for a second each at most: so soon comes the next
 // probe while less than ten chunks have failed in a row; then the back-off grows with each further
 // one. Any answer ends that, for then the service is there; answers that refuse a chunk's bytes are
@@ -43,7 +43,8 @@ struct Permit {
   buffer::ChunkQueue::Pick pick = buffer::ChunkQueue::Pick::kInTurn;  // the chunk for it
   uint64_t period = 0;                                                // of the state that gave it
   uint64_t asked_ms = 0;
-  double gap_ms = 0;  // kPaced: the time it takes up
+  double gap_ms = 0;   // kPaced: the time it takes up
+  uint64_t bytes = 0;  // for so many
 };
 
 /// What an attempt met.
@@ -73,8 +74,8 @@ class Breaker {
 
   /// The request was not made after all.
   void cancel(const Permit& permit);
-  /// It is made with a chunk that failed before.
-  void on_its_own(Permit& permit, uint64_t now_ms, uint64_t random);
+  /// It is made, with a chunk of `bytes`. Nobody waits for the answer of one that failed before.
+  void use(Permit& permit, uint64_t bytes, bool failed_before, uint64_t now_ms, uint64_t random);
   /// `rate`: bytes a millisecond that were delivered lately; asked for only by a first refusal.
   void note(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms,
             uint64_t random);
@@ -115,7 +116,8 @@ class Breaker {
   uint64_t ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit& permit);
   uint64_t ask_ramp(bool failed, Permit& permit);
   void there(uint64_t now_ms);
-  void answered(const Permit& permit, uint64_t now_ms);
+  void answered(const Permit& permit, uint64_t bytes, uint64_t now_ms);
+  void on_its_own(Permit& permit, uint64_t now_ms, uint64_t random);
   uint32_t enough(uint64_t now_ms) const;
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);
   void failed(const Permit& permit, const Answer& answer, uint64_t now_ms, uint64_t random);

@@ -84,7 +84,7 @@ std::optional<QueuedChunk> FlushThread::take() {
       outlet_.gate.cancel(permit_);
       continue;
     }
-    if (chunk->failures > 0) outlet_.gate.on_its_own(permit_);
+    outlet_.gate.use(permit_, *chunk);
     return chunk;
   }
   return std::nullopt;

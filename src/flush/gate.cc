@@ -92,10 +92,11 @@ void Gate::cancel(const Permit& permit) {
   wake_one();
 }
 
-void Gate::on_its_own(Permit& permit) {
+void Gate::use(Permit& permit, const buffer::QueuedChunk& chunk) {
   if (permit.kind == Permit::Kind::kFree) return;
   const std::lock_guard lock(mutex_);
-  breaker_.on_its_own(permit, io_.clock.running_ms(), io_.random.next());
+  breaker_.use(permit, chunk.body_bytes, chunk.failures > 0, io_.clock.running_ms(),
+               io_.random.next());
   wake_one();
 }
 

@@ -45,8 +45,8 @@ class Gate {
   /// Waits until a request may be made for one of the chunks that are due. Nothing once `stopped`
   /// is set, see wake(); and sometimes if all of them failed before: another may be due by then.
   std::optional<Permit> enter(const Due& due, const std::atomic<bool>& stopped);
-  /// It is used for a chunk that failed before: Breaker::on_its_own().
-  void on_its_own(Permit& permit);
+  /// It is used for this chunk: Breaker::use().
+  void use(Permit& permit, const buffer::QueuedChunk& chunk);
   /// A permit that was not used.
   void cancel(const Permit& permit);
   /// What the request met. `detail` is told for people.

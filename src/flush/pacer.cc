@@ -42,30 +42,49 @@ uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& ga
     return static_cast<uint64_t>(std::ceil(next_ms_ - now));
   }
   bytes_ = std::max(bytes, kBytesMin);
-  const double spread = 0.75 + 0.5 * static_cast<double>(random >> 11) * 0x1.0p-53;
-  gap_ms =
-      std::min(static_cast<double>(bytes_) / rate_ * spread, static_cast<double>(interval_ms_max_));
+  gap_ms = gap_of(bytes_, 0.75 + 0.5 * static_cast<double>(random >> 11) * 0x1.0p-53);
   // One that came late does not shift all that follow; but what nobody used is not made up for.
   next_ms_ = std::max(next_ms_, now - gap_ms) + gap_ms;
   return 0;
 }
 
-void Pacer::accepted(uint64_t asked_ms, uint64_t now_ms) {
-  if (stalled()) {
-    // As at the beginning: it would take long to learn of it at the pace of a service that is away.
-    phase_ = Phase::kSearching;
-    rate_ = std::max(rate_, static_cast<double>(bytes_) * kFirstGuessPerMs);
-    next_ms_ =
-        std::min(next_ms_, static_cast<double>(now_ms) + static_cast<double>(bytes_) / rate_);
-  }
+double Pacer::gap_of(uint64_t bytes, double spread) const {
+  const bool first = phase_ == Phase::kSearching && refused_in_a_row_ <= 1;
+  const auto most = static_cast<double>(interval_ms_max_);
+  return std::min(static_cast<double>(bytes) / rate_ * spread,
+                  first ? std::min(most, spread / kFirstGuessPerMs) : most);
+}
+
+void Pacer::correct(uint64_t asked_bytes, uint64_t bytes, double& gap_ms) {
+  asked_bytes = std::max(asked_bytes, kBytesMin);
+  bytes_ = std::max(bytes, kBytesMin);
+  const double spread = std::clamp(gap_ms * rate_ / static_cast<double>(asked_bytes), 0.75, 1.25);
+  const double gap = gap_of(bytes_, spread);
+  next_ms_ += gap - gap_ms;
+  gap_ms = gap;
+}
+
+// What was booked at a lower rate is over sooner.
+void Pacer::raise(double rate, uint64_t now_ms) {
+  const auto now = static_cast<double>(now_ms);
+  if (next_ms_ > now) next_ms_ = now + (next_ms_ - now) * rate_ / rate;
+  rate_ = rate;
+}
+
+void Pacer::accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms) {
+  if (stalled()) phase_ = Phase::kSearching;
   refused_in_a_row_ = 0;
   ++accepted_in_a_row_;
   if (phase_ == Phase::kFalling && accepted_in_a_row_ >= kFound) phase_ = Phase::kSettled;
+  if (phase_ == Phase::kSearching) {
+    const auto known = static_cast<double>(std::max(bytes, kBytesMin)) * kFirstGuessPerMs;
+    if (known > rate_) raise(known, now_ms);
+  }
   if (!limited_) return;  // it says nothing of a rate that nobody came up to
   if (phase_ == Phase::kSearching) {
     if (asked_ms < raised_ms_ || now_ms < raised_ms_ + kSearchMs) return;
     raised_ms_ = now_ms;
-    rate_ *= kSearch;
+    raise(rate_ * kSearch, now_ms);
   } else {
     rate_ *= accepted_in_a_row_ < 48   ? kRaise
              : accepted_in_a_row_ < 96 ? kRaiseAfter48

@@ -3,7 +3,8 @@
 
 // Pacer: how fast a service that throttles is asked, all threads and workers of an output together.
 // It spaces requests by their bytes at a rate that it learns from the answers alone. First it
-// searches: an acceptance raises the rate by half, ten times a second. The service takes what it
+// searches: two requests a second, whatever their size, tell where to begin, and from there an
+// acceptance raises the rate by half, ten times a second. The service takes what it
 // has saved up on top of its rate, so the search ends too high, and the rate falls by a third with
 // each refusal until two requests in a row are accepted. Then a refusal lowers it a little, an
 // acceptance raises it by much less, so that it settles where about one request in fifteen is
@@ -25,11 +26,13 @@ class Pacer {
 
   /// 0: a request of `bytes` may go now, and `gap_ms` is the time it takes up. Else the wait.
   uint64_t ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& gap_ms);
-  /// A request that was let go was not made.
+  /// A request that was let go was not made, or told nothing.
   void give_back(double gap_ms) { next_ms_ -= gap_ms; }
+  /// It was made with `bytes`, and not with those it was let go for.
+  void correct(uint64_t asked_bytes, uint64_t bytes, double& gap_ms);
 
   /// `asked_ms`: when ask() let it go.
-  void accepted(uint64_t asked_ms, uint64_t now_ms);
+  void accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms);
   void refused(uint64_t asked_ms, uint64_t now_ms);
 
   double rate() const { return rate_; }  // bytes a millisecond
@@ -42,6 +45,8 @@ class Pacer {
   // Searching: nothing was refused after a success, since begin() or a stall.
   enum class Phase : uint8_t { kSearching, kFalling, kSettled };
   static constexpr uint32_t kStallRequests = 8;
+  double gap_of(uint64_t bytes, double spread) const;
+  void raise(double rate, uint64_t now_ms);
 
   double rate_ = 1;
   double next_ms_ = 0;  // when the next request may go

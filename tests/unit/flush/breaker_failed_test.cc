@@ -38,6 +38,17 @@ TEST_F(BreakerTest, WhileThrottledWhatFailsAgainTellsAsLittle) {
   EXPECT_EQ(breaker_.opens(), 0U);
 }
 
+TEST_F(BreakerTest, WhileThrottledWhatFailsAgainTakesUpNoTime) {
+  note(*ask(), Outcome::kThrottled, 1);
+  now_ += 5'000;
+  (void)ask();
+  Permit permit = *ask();
+  breaker_.use(permit, 1000, true, now_, kMiddle);
+  EXPECT_FALSE(ask());
+  note_again(permit, 1);
+  EXPECT_TRUE(ask());
+}
+
 TEST_F(BreakerTest, WhileThrottledThoseThatFailedHaveTheirTurn) {
   using Pick = buffer::ChunkQueue::Pick;
   note(*ask(), Outcome::kThrottled, 1);
@@ -99,7 +110,7 @@ TEST_F(BreakerTest, EachFourthProbeIsForThoseThatFailed) {
       Permit probe = *ask();
       EXPECT_EQ(probe.pick == Pick::kInTurn, turn);
       if (turn) {
-        breaker_.on_its_own(probe, now_, kMiddle);
+        breaker_.use(probe, 1000, true, now_, kMiddle);
         EXPECT_FALSE(ask());
         EXPECT_GE(wait_, 1'000U) << "it was the probe";
         note_again(probe, 1);
@@ -128,7 +139,7 @@ TEST_F(BreakerTest, WhatFailedBeforeTakesNoPlaceInARamp) {
   for (uint8_t n = 2; n < 9; ++n) {
     auto permit = ask();
     ASSERT_TRUE(permit) << "its place is free again";
-    breaker_.on_its_own(*permit, now_, kMiddle);
+    breaker_.use(*permit, 1000, true, now_, kMiddle);
     hanging.push_back(*permit);
   }
   for (uint8_t n = 0; n < 100; ++n) hanging.push_back(*ask(true));
@@ -145,7 +156,7 @@ TEST_F(BreakerTest, WhatTookNoPlaceInARampGivesNoneBack) {
   const Permit one = *ask();
   for (const Outcome outcome : {Outcome::kCommitted, Outcome::kUnavailable}) {
     Permit permit = one;
-    breaker_.on_its_own(permit, now_, kMiddle);
+    breaker_.use(permit, 1000, true, now_, kMiddle);
     note(permit, outcome, 2, 0, true);
     EXPECT_TRUE(ask()) << "its place is free again";
     EXPECT_FALSE(ask()) << "and no other";

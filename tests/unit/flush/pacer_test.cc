@@ -63,7 +63,7 @@ class PacerTest : public ::testing::Test {
       }
       ++share.requests;
       const bool taken = service.take(bytes, static_cast<double>(now_), random_());
-      taken ? pacer.accepted(now_, now_) : pacer.refused(now_, now_);
+      taken ? pacer.accepted(now_, bytes, now_) : pacer.refused(now_, now_);
       if (taken) share.accepted += static_cast<double>(bytes);
       share.asked += static_cast<double>(bytes);
     }
@@ -143,9 +143,34 @@ TEST_F(PacerTest, AServiceThatIsBackIsAskedTwiceASecondAtOnce) {
   ASSERT_TRUE(pacer.stalled());
   while (const uint64_t wait = pacer.ask(32'000, now, random_(), gap)) now += wait;
   EXPECT_GT(gap, 20'000.0);
-  pacer.accepted(now, now);
+  pacer.accepted(now, 32'000, now);
   EXPECT_FALSE(pacer.stalled());
   EXPECT_LE(pacer.ask(32'000, now, random_(), gap), 500U);
+}
+
+TEST_F(PacerTest, ASearchBeginsWithTwoRequestsASecondWhateverTheirSize) {
+  Pacer pacer(30'000);
+  pacer.begin(0, 2'000, 0);
+  double gap = 0;
+  ASSERT_EQ(pacer.ask(2'000, 0, random_(), gap), 0U);
+  pacer.accepted(0, 2'000, 0);
+  uint64_t now = pacer.ask(900'000, 0, random_(), gap);
+  ASSERT_EQ(pacer.ask(900'000, now, random_(), gap), 0U);
+  EXPECT_LE(gap, 625.0);
+  pacer.accepted(now, 900'000, now);
+  EXPECT_GE(pacer.rate(), 1'800.0) << "so many bytes a millisecond were taken";
+}
+
+TEST_F(PacerTest, TheTimeIsThatOfTheChunkThatWasTaken) {
+  Pacer pacer(30'000);
+  pacer.begin(100, 1'000, 0);
+  for (int i = 0; i < 3; ++i) pacer.refused(0, 0);
+  double gap = 0;
+  ASSERT_EQ(pacer.ask(900'000, 0, random_(), gap), 0U);
+  EXPECT_GT(gap, 6'000.0);
+  pacer.correct(900'000, 2'000, gap);
+  EXPECT_LT(gap, 30.0);
+  EXPECT_LE(pacer.ask(2'000, 0, random_(), gap), 30U);
 }
 
 // What is accepted far below the rate does not raise it, or it would soon limit nothing.
@@ -155,7 +180,7 @@ TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
   for (uint64_t now = 0; now < 5'000'000; now += 1000) {
     double gap = 0;
     ASSERT_EQ(pacer.ask(32'000, now, random_(), gap), 0U);
-    pacer.accepted(now, now);
+    pacer.accepted(now, 32'000, now);
   }
   EXPECT_EQ(pacer.rate(), kShardPerMs);
 }
