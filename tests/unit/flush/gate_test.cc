@@ -96,9 +96,9 @@ TEST_F(GateTest, WhileTheOutputAnswersEverybodyPasses) {
 TEST_F(GateTest, AnAnswerEndsWhatFailedBeforeIt) {
   for (int i = 0; i < 100; ++i) {
     note(enter(), Outcome::kUnavailable, 1, true);
+    ASSERT_EQ(gate_.status().opens, 0U);
     note(enter(), Outcome::kCommitted, 2);
   }
-  EXPECT_EQ(gate_.status().opens, 0U);
 }
 
 TEST_F(GateTest, AnAnswerJustNowMakesItTrustTheServiceLonger) {
