@@ -59,20 +59,23 @@ std::optional<Permit> Gate::enter(const Due& due, const std::atomic<bool>& stopp
       room.changed.notify_one();  // the next one watches
       return permit;
     }
-    wait_in(room, lock, wait_ms);
+    wait_in(room, lock, now, wait_ms);
     if (due.failed) break;
   }
   return std::nullopt;
 }
 
-void Gate::wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t wait_ms) {
-  if (room.watched || wait_ms == Breaker::kUntilChange) {
+// The moment may have come nearer since somebody began to wait for it.
+void Gate::wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t now_ms,
+                   uint64_t wait_ms) {
+  if (wait_ms == Breaker::kUntilChange || now_ms + wait_ms >= room.watched_ms) {
     room.changed.wait_for(lock, std::chrono::milliseconds(kWaitMsMax));
     return;
   }
-  room.watched = true;
+  const uint64_t moment = now_ms + wait_ms;
+  room.watched_ms = moment;
   room.changed.wait_for(lock, std::chrono::milliseconds(std::min(wait_ms, kWaitMsMax)));
-  room.watched = false;
+  if (room.watched_ms == moment) room.watched_ms = kNobody;
 }
 
 void Gate::wake_one() {

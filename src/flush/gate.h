@@ -62,13 +62,14 @@ class Gate {
 
  private:
   enum class Trouble : uint8_t { kNone, kThrottled, kUnavailable };
-  // Who waits for the same moment.
   struct Room {
     std::condition_variable changed;
-    bool watched = false;  // somebody waits for the moment
+    uint64_t watched_ms = kNobody;  // the moment that somebody waits for
   };
+  static constexpr uint64_t kNobody = ~uint64_t{0};
 
-  static void wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t wait_ms);
+  static void wait_in(Room& room, std::unique_lock<std::mutex>& lock, uint64_t now_ms,
+                      uint64_t wait_ms);
   void wake_one();
   void wake_all();
   void count_delivered(uint64_t bytes, uint64_t now_ms);

@@ -195,6 +195,37 @@ TEST_F(GateTest, TheFirstRefusalFindsTheRateOfBefore) {
   EXPECT_TRUE(until([this] { return passed_ == 1; }));
 }
 
+// A large chunk that fails again gives its second back: who has a small one must not sleep it out.
+TEST_F(GateTest, AMomentThatComesNearerIsNotSleptThrough) {
+  for (int i = 0; i < 200; ++i) {
+    note(Permit{}, Outcome::kCommitted, 1);
+    clock_.running += 10;
+  }
+  note(Permit{}, Outcome::kThrottled, 1);
+  note(enter(), Outcome::kThrottled, 1);
+  std::chrono::steady_clock::duration waited{};
+  for (int round = 1; round <= 5; ++round) {
+    clock_.running += 1'000;
+    Permit permit = enter();
+    buffer::QueuedChunk large;
+    large.body_bytes = 100'000;
+    large.failures = 1;
+    start_threads(4);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // they wait for a small one
+    gate_.use(permit, large);
+    ASSERT_GT(permit.gap_ms, 700.0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // and now for the second
+    const auto begin = std::chrono::steady_clock::now();
+    note(permit, Outcome::kUnavailable, 9, true);
+    while (passed_ < 4 * round) {
+      clock_.running += 1;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    waited += std::chrono::steady_clock::now() - begin;
+  }
+  EXPECT_LT(waited, std::chrono::seconds(2)) << "20 small ones, some milliseconds each";
+}
+
 TEST_F(GateTest, AProbeThatIsNotUsedIsAnothers) {
   open();
   clock_.running += gate_.status().next_probe_ms;
