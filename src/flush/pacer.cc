@@ -17,6 +17,7 @@ constexpr double kSearch = 1.5;
 constexpr uint64_t kSearchMs = 100;
 constexpr uint32_t kFound = 2;                  // so many acceptances in a row end the fall
 constexpr double kFirstGuessPerMs = 1.0 / 500;  // requests: two a second
+constexpr uint64_t kGapMsMax = 1000;            // unless it has stalled
 constexpr uint64_t kBytesMin = 1024;  // a shard takes 1 MB and 1000 records a second: 1 kB a record
 
 }  // namespace
@@ -31,6 +32,7 @@ void Pacer::begin(double rate, uint64_t bytes, uint64_t now_ms) {
   lowered_ms_ = now_ms;
   raised_ms_ = now_ms;
   phase_ = Phase::kSearching;
+  refusals_.forget();
   felt_ms_ = now_ms;
 }
 
@@ -80,7 +82,9 @@ void Pacer::accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms) {
     const auto known = static_cast<double>(std::max(bytes, kBytesMin)) * kFirstGuessPerMs;
     if (known > rate_) raise(known, now_ms);
   }
-  if (!limited_) return;  // it says nothing of a rate that nobody came up to
+  count(false, asked_ms, now_ms);
+  // It says nothing of a rate that nobody came up to; a trial is of one rate.
+  if (!limited_ || refusals_.trial()) return;
   if (phase_ == Phase::kSearching) {
     if (asked_ms < raised_ms_ || now_ms < raised_ms_ + kSearchMs) return;
     raised_ms_ = now_ms;
@@ -98,13 +102,35 @@ void Pacer::refused(uint64_t asked_ms, uint64_t now_ms) {
   if (phase_ == Phase::kSearching && accepted_in_a_row_ > 0) phase_ = Phase::kFalling;
   accepted_in_a_row_ = 0;
   felt_ms_ = now_ms;
+  count(true, asked_ms, now_ms);
   if (asked_ms < lowered_ms_) return;
   lowered_ms_ = now_ms;
   ++refused_in_a_row_;
-  const double slowest =
-      static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(interval_ms_max_, 1));
   const bool fast = stalled() || phase_ == Phase::kFalling;
-  rate_ = std::max(rate_ * (fast ? kLowerFast : kLower), slowest);
+  if (refusals_.trial() && !fast) return;
+  rate_ = std::max(rate_ * (fast ? kLowerFast : kLower), std::min(rate_, slowest()));
+}
+
+// While it accepts some, one a second does no harm.
+double Pacer::slowest() const {
+  const uint64_t gap_ms = stalled() ? interval_ms_max_ : std::min(interval_ms_max_, kGapMsMax);
+  return static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(gap_ms, 1));
+}
+
+void Pacer::count(bool refused, uint64_t asked_ms, uint64_t now_ms) {
+  if (phase_ != Phase::kSettled) return;
+  if (stalled()) return refusals_.give_up();
+  switch (refusals_.count(refused, limited_, rate_, asked_ms, now_ms)) {
+    case Refusals::Step::kGoOn:
+      break;
+    case Refusals::Step::kTry:
+      rate_before_ = rate_;
+      raise(rate_ * 2, now_ms);
+      break;
+    case Refusals::Step::kBack:
+      rate_ = rate_before_;
+      break;
+  }
 }
 
 }  // namespace millrace::flush

@@ -8,12 +8,15 @@
 // has saved up on top of its rate, so the search ends too high, and the rate falls by a third with
 // each refusal until two requests in a row are accepted. Then a refusal lowers it a little, an
 // acceptance raises it by much less, so that it settles where about one request in fifteen is
-// refused, which is the rate the service takes. In a row either counts for more, so that a service
-// that takes nothing is soon asked only every interval_max, and one that is back is soon asked at
-// its full rate. Requests are never at equal distances. Pure: time and randomness are handed in.
-// Invariant: two requests are at most interval_max apart. One thread at a time.
+// refused, which is the rate the service takes, unless it refuses for other reasons (Refusals). In
+// a row either counts for more, so that a service that takes nothing is soon asked only every
+// interval_max, and one that is back is soon asked at its full rate. Requests are never at equal
+// distances. Pure: time and randomness are handed in. Invariant: two requests are at most
+// interval_max apart. One thread at a time.
 
 #include <cstdint>
+
+#include "flush/refusals.h"
 
 namespace millrace::flush {
 
@@ -44,9 +47,11 @@ class Pacer {
  private:
   // Searching: nothing was refused after a success, since begin() or a stall.
   enum class Phase : uint8_t { kSearching, kFalling, kSettled };
-  static constexpr uint32_t kStallRequests = 8;
+  static constexpr uint32_t kStallRequests = 12;
   double gap_of(uint64_t bytes, double spread) const;
   void raise(double rate, uint64_t now_ms);
+  double slowest() const;
+  void count(bool refused, uint64_t asked_ms, uint64_t now_ms);
 
   double rate_ = 1;
   double next_ms_ = 0;  // when the next request may go
@@ -55,6 +60,8 @@ class Pacer {
   uint32_t accepted_in_a_row_ = 0;
   uint32_t refused_in_a_row_ = 0;
   Phase phase_ = Phase::kSettled;
+  Refusals refusals_;        // while settled
+  double rate_before_ = 1;   // a trial of theirs
   bool limited_ = false;     // a request had to wait since the rate was last raised
   uint64_t lowered_ms_ = 0;  // the rate, last
   uint64_t raised_ms_ = 0;   // by the search, last

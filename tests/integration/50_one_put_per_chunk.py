@@ -89,8 +89,7 @@ class OnePutPerChunk(IntegrationCase):
                 endpoint.faults.queue([choice.choice(faults + ["ok"] * 10) for _ in range(300)])
                 millrace = self.start(endpoint, workers, threads)
                 senders = send_over_many_connections(millrace.port, 100)
-                # Long: one refusal in twenty comes at random, and is taken for one of a rate.
-                millrace.wait_idle(400)
+                millrace.wait_idle(120)
                 self.assert_one_put_per_chunk(endpoint, millrace)
                 entries = endpoint.requests()
                 failed = sum(entry.stored and entry.outcome != "ok" for entry in entries)

@@ -21,10 +21,12 @@ class Service {
   explicit Service(size_t shards) : levels_(shards, kShardPerMs * 1000) {}
 
   bool take(uint64_t bytes, double now_ms, uint64_t random) {
+    if (static_cast<double>(random >> 11) * 0x1.0p-53 < refused_at_random) return false;
     for (double& level : levels_) {
       level = std::min(kShardPerMs * 1000, level + (now_ms - seen_ms_) * kShardPerMs);
     }
     seen_ms_ = now_ms;
+    std::fill_n(levels_.begin(), used_up, 0);
     double& level = levels_[random % levels_.size()];
     if (away || level < static_cast<double>(bytes)) return false;
     level -= static_cast<double>(bytes);
@@ -36,6 +38,8 @@ class Service {
   /// Somebody else has used up what was saved.
   void drain() { std::fill(levels_.begin(), levels_.end(), 0); }
   bool away = false;
+  double refused_at_random = 0;  // of the requests
+  size_t used_up = 0;            // shards, by others
 
  private:
   std::vector<double> levels_;
@@ -126,7 +130,8 @@ TEST_F(PacerTest, ASearchThatEndsTooHighIsSoonCorrected) {
         "    %6lu bytes: %.3f of the capacity asked in the three seconds after it was "
         "passed, %.3f accepted\n",
         bytes, share.asked, share.accepted);
-    EXPECT_LT(share.asked, 1.6);  // a third of it was saved up
+    // A third of it was saved up, and a trial takes a second.
+    EXPECT_LT(share.asked, 1.8);
     EXPECT_GT(share.accepted, 1);
   }
 }
@@ -198,6 +203,44 @@ TEST_F(PacerTest, SeveralShardsAreKeptBusy) {
                 share.accepted);
     EXPECT_GT(share.accepted, 0.90);
     EXPECT_LT(share.asked, 1.10);
+  }
+}
+
+// Who lowers his rate with each refusal ends with none.
+TEST_F(PacerTest, ShardsThatOthersUseUpDoNotStopTheRest) {
+  const std::vector<std::pair<size_t, size_t>> cases{{2, 1}, {4, 1}, {4, 2}, {16, 1}, {16, 3}};
+  for (const auto& [shards, used_up] : cases) {
+    for (const double guess : {0.1, 3.0}) {
+      now_ = 0;
+      Service service(shards);
+      service.used_up = used_up;
+      const double left = static_cast<double>(shards - used_up) / static_cast<double>(shards);
+      Pacer pacer(30'000);
+      pacer.begin(kShardPerMs * static_cast<double>(shards) * guess, 100'000, 0);
+      run(service, pacer, 100'000, 60'000);
+      const Share share = run(service, pacer, 100'000, 360'000);
+      std::printf("    %zu of %zu used up, first guess x %3.1f: %.3f of what is left accepted\n",
+                  used_up, shards, guess, share.accepted / left);
+      EXPECT_GT(share.accepted / left, 0.6);
+      EXPECT_LT(share.asked / left, 3.0);  // half of it in vain where half is used up
+    }
+  }
+}
+
+TEST_F(PacerTest, RefusalsAtRandomDoNotStopIt) {
+  for (const double refused : {0.05, 0.1, 0.15, 0.3}) {
+    uint64_t fewest = ~uint64_t{0};
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      random_.seed(seed);
+      now_ = 0;
+      Service service(100);
+      service.refused_at_random = refused;
+      Pacer pacer(30'000);
+      pacer.begin(0, 30'000, 0);
+      fewest = std::min(fewest, run(service, pacer, 30'000, 60'000).requests);
+    }
+    std::printf("    %.2f refused: at least %lu requests in a minute\n", refused, fewest);
+    EXPECT_GT(fewest, 1'000U);
   }
 }
 

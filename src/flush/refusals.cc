@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flush/refusals.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace millrace::flush {
+namespace {
+
+constexpr uint64_t kSettleMs = 1'000;  // what the service has saved up is used up
+constexpr uint32_t kWindowAnswers = 16;
+constexpr uint64_t kWindowMs = 1'000;
+constexpr uint32_t kMany = 5;  // one in so many
+constexpr double kFallen = 2.0 / 3;
+constexpr double kSure = 3.9;  // log(50)
+
+}  // namespace
+
+double Refusals::share() const {
+  return (before_.refused + window_.refused + 0.5) / (before_.answers + window_.answers + 2);
+}
+
+bool Refusals::many(const Window& window) { return window.refused * kMany > window.answers; }
+
+Refusals::Step Refusals::count(bool refused, bool limited, double rate, uint64_t asked_ms,
+                               uint64_t now_ms) {
+  if (trial_) return asked_ms < weighed_from_ms_ ? Step::kGoOn : weigh(refused, rate, now_ms);
+  if (window_.answers == 0) window_.begun_ms = now_ms;
+  ++window_.answers;
+  window_.refused += refused ? 1 : 0;
+  window_.limited |= limited;
+  highest_ = std::max(highest_, rate);
+  if (window_.answers < kWindowAnswers || now_ms < window_.begun_ms + kWindowMs) {
+    return Step::kGoOn;
+  }
+  const bool in_vain = rate < highest_ * kFallen && many(before_) && many(window_);
+  if (window_.limited && (in_vain || now_ms >= next_ms_)) return begin_trial(rate, now_ms);
+  before_ = window_;
+  window_ = {};
+  return Step::kGoOn;
+}
+
+Refusals::Step Refusals::begin_trial(double rate, uint64_t now_ms) {
+  trial_ = true;
+  weighed_from_ms_ = now_ms + kSettleMs;
+  weight_ = 0;
+  highest_ = rate;
+  return Step::kTry;
+}
+
+// If it is the cause, half as many of the doubled requests are accepted.
+Refusals::Step Refusals::weigh(bool refused, double rate, uint64_t now_ms) {
+  const double unchanged = share();
+  weight_ += refused ? std::log((1 + unchanged) / 2 / unchanged) : std::log(0.5);
+  if (std::abs(weight_) < kSure) return Step::kGoOn;
+  if (weight_ < 0) {
+    pause_ms_ = std::max(pause_ms_ / 2, kPauseMsMin);
+    return begin_trial(rate, now_ms);
+  }
+  trial_ = false;
+  before_ = window_ = {};
+  next_ms_ = now_ms + pause_ms_;
+  pause_ms_ = std::min(pause_ms_ * 2, kPauseMsMax);
+  return Step::kBack;
+}
+
+}  // namespace millrace::flush
