@@ -19,11 +19,6 @@ constexpr uint32_t kDoublingsMax = 32;
 // Uniform in [0, 1).
 double unit(uint64_t random) { return static_cast<double>(random >> 11) * 0x1.0p-53; }
 
-uint64_t saturating_add(uint64_t a, uint64_t b) {
-  return a > std::numeric_limits<uint64_t>::max() - b ? std::numeric_limits<uint64_t>::max()
-                                                      : a + b;
-}
-
 }  // namespace
 
 Decision Backoff::failed(Retries& retries, const output::PutResult& result, uint64_t now_ms,
@@ -36,7 +31,7 @@ Decision Backoff::failed(Retries& retries, const output::PutResult& result, uint
   retries.throttles = 0;
   if (retries.failures == 0) {
     const uint64_t since = failing_since_ms == 0 ? now_ms : std::min(failing_since_ms, now_ms);
-    retries.deadline_ms = saturating_add(since, options_.retry_timeout_ms);
+    retries.deadline_ms = later(since, options_.retry_timeout_ms);
   }
   if (retries.failures < std::numeric_limits<uint32_t>::max()) ++retries.failures;
 
@@ -62,9 +57,14 @@ Decision Backoff::throttled(Retries& retries, uint64_t retry_after_ms, uint64_t 
   const auto spread = static_cast<double>(ceiling - kThrottleMsMin);
   uint64_t wait_ms = kThrottleMsMin + static_cast<uint64_t>(spread * unit(random));
   // Spread what a service asked many senders for at the same time.
-  if (retry_after_ms > 0) wait_ms = saturating_add(retry_after_ms, wait_ms);
-  if (retries.failures > 0) retries.deadline_ms = saturating_add(retries.deadline_ms, wait_ms);
+  if (retry_after_ms > 0) wait_ms = later(retry_after_ms, wait_ms);
+  if (retries.failures > 0) retries.deadline_ms = later(retries.deadline_ms, wait_ms);
   return {.wait_ms = wait_ms};
+}
+
+uint64_t Backoff::later(uint64_t deadline_ms, uint64_t ms) {
+  constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+  return deadline_ms > kNever - ms ? kNever : deadline_ms + ms;
 }
 
 uint64_t Backoff::interval_ms(uint32_t n) const {

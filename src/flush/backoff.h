@@ -46,15 +46,17 @@ class Backoff {
   Decision failed(Retries& retries, const output::PutResult& result, uint64_t now_ms,
                   uint64_t random, uint64_t failing_since_ms = 0) const;
 
+  /// A deadline so much later; one that never comes stays so.
+  static uint64_t later(uint64_t deadline_ms, uint64_t ms);
   /// The wait before retry `n` (1, 2 ...) without jitter.
   uint64_t interval_ms(uint32_t n) const;
   /// The same with jitter.
   uint64_t wait_ms(uint32_t n, uint64_t random) const;
+  /// An eighth more or less at most, unless the options forbid it.
+  uint64_t jittered(uint64_t interval_ms, uint64_t random) const;
 
  private:
   Decision throttled(Retries& retries, uint64_t retry_after_ms, uint64_t random) const;
-  uint64_t jittered(uint64_t interval_ms, uint64_t random) const;
-
   config::Buffer options_;
 };
 

@@ -12,6 +12,7 @@ using output::Outcome;
 using Pick = buffer::ChunkQueue::Pick;
 
 constexpr uint64_t kFirstWaitMsMax = 1'000;  // what a failing chunk may cost the others
+constexpr uint64_t kOwnMs = 1'000;           // between what is tried beside the probes
 constexpr uint32_t kEnough = 2;
 constexpr uint32_t kEnoughLately = 5;  // if it has answered within
 constexpr uint64_t kLatelyMs = 10'000;
@@ -60,7 +61,7 @@ void Breaker::settle(uint64_t now_ms) {
 
 uint64_t Breaker::ask(const Due& due, uint64_t now_ms, uint64_t random, Permit& permit) {
   settle(now_ms);
-  permit = Permit{.period = period_, .asked_ms = now_ms};
+  permit = Permit{.period = period_, .since_ms = since_ms_, .asked_ms = now_ms};
   switch (state_) {
     case State::kClosed:
       return 0;
@@ -83,7 +84,7 @@ uint64_t Breaker::ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit
   if (failed) {
     if (now_ms < next_own_ms_) return next_own_ms_ - now_ms;
     permit.kind = Permit::Kind::kOwn;
-    next_own_ms_ = now_ms + wait_ms(0, 0, random);
+    next_own_ms_ = now_ms + backoff_.jittered(kOwnMs, random);
     return 0;
   }
   if (probing_) return kUntilChange;
@@ -222,7 +223,7 @@ void Breaker::open(const Answer& answer, uint64_t now_ms, uint64_t random) {
   level_ = std::max<uint32_t>(level_, 2);
   enter(State::kOpen, now_ms);
   next_probe_ms_ = now_ms + wait_ms(level_, answer.retry_after_ms, random);
-  next_own_ms_ = now_ms + wait_ms(0, 0, random);
+  next_own_ms_ = now_ms + backoff_.jittered(kOwnMs, random);
   ++opens_;
 }
 

@@ -42,6 +42,7 @@ struct Permit {
   Kind kind = Kind::kFree;
   buffer::ChunkQueue::Pick pick = buffer::ChunkQueue::Pick::kInTurn;  // the chunk for it
   uint64_t period = 0;                                                // of the state that gave it
+  uint64_t since_ms = 0;                                              // which began then
   uint64_t asked_ms = 0;
   double gap_ms = 0;   // kPaced: the time it takes up
   uint64_t bytes = 0;  // for so many

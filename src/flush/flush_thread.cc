@@ -85,9 +85,18 @@ std::optional<QueuedChunk> FlushThread::take() {
       continue;
     }
     outlet_.gate.use(permit_, *chunk);
+    credit_turn(*chunk);
     return chunk;
   }
   return std::nullopt;
+}
+
+// Throttling counts to no limit, and so does waiting for one's turn meanwhile.
+void FlushThread::credit_turn(QueuedChunk& chunk) const {
+  if (permit_.kind != Permit::Kind::kPaced || chunk.deadline_ms == 0) return;
+  const uint64_t waited_from = std::max(chunk.not_before_ms, permit_.since_ms);
+  const uint64_t now = io_.clock.running_ms();
+  if (now > waited_from) chunk.deadline_ms = Backoff::later(chunk.deadline_ms, now - waited_from);
 }
 
 // The way out: a queued chunk is taken, read back and checked, put to the output, judged, and its

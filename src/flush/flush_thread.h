@@ -31,6 +31,7 @@ class FlushThread {
  private:
   void run();
   std::optional<buffer::QueuedChunk> take();
+  void credit_turn(buffer::QueuedChunk& chunk) const;
   void deliver(buffer::QueuedChunk chunk);
   Result<> read(const buffer::QueuedChunk& chunk);
   void put_off(buffer::QueuedChunk chunk, std::string why);

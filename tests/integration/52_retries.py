@@ -345,6 +345,18 @@ class GivenUp(IntegrationCase):
         millrace.wait_delivered()
         self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 50)
 
+    def test_waiting_while_throttled_counts_to_no_limit(self):
+        endpoint = self.endpoint()
+        endpoint.faults.queue([503] + ["ProvisionedThroughputExceededException"] * 16 + [503])
+        millrace = self.to_endpoint(endpoint, buffer={
+            "retry_wait": "100ms", "retry_max_interval": "2s", "retry_timeout": "1s"})
+        begun = time.monotonic()
+        sender = self.send_events(millrace, 50)
+        millrace.wait_delivered()
+        print(f"    {time.monotonic() - begun:.1f} s, {len(endpoint.requests())} requests", flush=True)
+        self.assertEqual(counter(millrace, "secondary_total", reason="retry_limit"), 0)
+        self.assertEqual(self.assert_all_well(endpoint, [sender]).delivered, 50)
+
     def test_a_stop_in_an_outage_keeps_all_and_is_quick(self):
         endpoint = self.endpoint()
         endpoint.faults.always(500)
