@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kSettleMs = 1'000;  // what the service has saved up is used up
 constexpr uint32_t kWindowAnswers = 16;
 constexpr uint64_t kWindowMs = 1'000;
-constexpr uint32_t kMany = 5;  // one in so many
+constexpr uint32_t kMany = 6;  // one in so many
 constexpr double kFallen = 2.0 / 3;
 constexpr double kSure = 3.9;  // log(50)
 
@@ -24,7 +24,7 @@ bool Refusals::many(const Window& window) { return window.refused * kMany > wind
 
 Refusals::Step Refusals::count(bool refused, bool limited, double rate, uint64_t asked_ms,
                                uint64_t now_ms) {
-  if (trial_) return asked_ms < weighed_from_ms_ ? Step::kGoOn : weigh(refused, rate, now_ms);
+  if (trial_) return weigh(refused, rate, asked_ms, now_ms);
   if (window_.answers == 0) window_.begun_ms = now_ms;
   ++window_.answers;
   window_.refused += refused ? 1 : 0;
@@ -42,17 +42,24 @@ Refusals::Step Refusals::count(bool refused, bool limited, double rate, uint64_t
 
 Refusals::Step Refusals::begin_trial(double rate, uint64_t now_ms) {
   trial_ = true;
-  weighed_from_ms_ = now_ms + kSettleMs;
+  begun_ms_ = now_ms;
+  settled_ = false;
   weight_ = 0;
   highest_ = rate;
   return Step::kTry;
 }
 
-// If it is the cause, half as many of the doubled requests are accepted.
-Refusals::Step Refusals::weigh(bool refused, double rate, uint64_t now_ms) {
+// If it is the cause, half as many of the doubled requests are accepted. Until a service has given
+// what it had saved up it may accept more, so only refusals are believed.
+Refusals::Step Refusals::weigh(bool refused, double rate, uint64_t asked_ms, uint64_t now_ms) {
+  if (asked_ms < begun_ms_) return Step::kGoOn;
+  if (!settled_ && asked_ms >= begun_ms_ + kSettleMs) {
+    settled_ = true;
+    weight_ = 0;
+  }
   const double unchanged = share();
   weight_ += refused ? std::log((1 + unchanged) / 2 / unchanged) : std::log(0.5);
-  if (std::abs(weight_) < kSure) return Step::kGoOn;
+  if (weight_ < kSure && (weight_ > -kSure || !settled_)) return Step::kGoOn;
   if (weight_ < 0) {
     pause_ms_ = std::max(pause_ms_ / 2, kPauseMsMin);
     return begin_trial(rate, now_ms);

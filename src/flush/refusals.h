@@ -8,8 +8,8 @@
 // at least half of the requests are refused; if not, the share stays as it was. The answers are
 // weighed one by one until one of the two is fifty times as likely as the other (Wald's sequential
 // test). If it is not the cause, the rate stays doubled, and the next trial begins.
-// Pure. Invariant: in a trial only answers count to what was asked kSettleMs after it began, for
-// until then a service gives what it has saved up. One thread at a time.
+// Pure. Invariant: a rate stays doubled only for what was accepted kSettleMs after that and later,
+// for until then a service gives what it has saved up. One thread at a time.
 
 #include <cstdint>
 
@@ -45,7 +45,7 @@ class Refusals {
 
   static bool many(const Window& window);
   double share() const;
-  Step weigh(bool refused, double rate, uint64_t now_ms);
+  Step weigh(bool refused, double rate, uint64_t asked_ms, uint64_t now_ms);
   Step begin_trial(double rate, uint64_t now_ms);
 
   Window before_;  // the last full one
@@ -55,7 +55,8 @@ class Refusals {
   uint64_t next_ms_ = 0;  // then the next trial
 
   bool trial_ = false;
-  uint64_t weighed_from_ms_ = 0;
+  uint64_t begun_ms_ = 0;
+  bool settled_ = false;
   double weight_ = 0;  // above 0: the rate is the cause
 };
 
