@@ -64,6 +64,8 @@ void ChunkQueue::make_ready(QueuedChunk chunk) {
   const uint64_t due_ms = chunk.not_before_ms;
   if (chunk.failures > 0) {
     failed_.emplace(due_ms, std::move(chunk));
+  } else if (chunk.throttles > 0) {
+    refused_.emplace(due_ms, std::move(chunk));
   } else {
     CHECK(ready_.emplace(seq, std::move(chunk)).second);
   }
@@ -81,7 +83,12 @@ void ChunkQueue::move_due(uint64_t now) {
 // waits for one of them to be taken first.
 bool ChunkQueue::failed_may_go() const {
   return !failed_.empty() && failed_in_hand_ < failed_in_hand_max_ &&
-         (ready_.empty() || !took_failed_);
+         (only_failed() || !took_failed_);
+}
+
+bool ChunkQueue::refused_goes(Pick pick) const {
+  if (refused_.empty() || ready_.empty()) return ready_.empty();
+  return pick != Pick::kNewest && (taken_ + 1) % kRefusedTurn == 0;
 }
 
 void ChunkQueue::take_in_hand(uint64_t seq, bool failed) {
@@ -113,9 +120,11 @@ std::optional<ChunkQueue::Due> ChunkQueue::wait_due() {
     const uint64_t now = clock_.running_ms();
     move_due(now);
     const bool failed = failed_may_go();
-    if (failed || !ready_.empty()) {
-      const QueuedChunk& next = failed ? failed_.begin()->second : ready_.begin()->second;
-      return Due{.bytes = next.body_bytes, .failed = ready_.empty()};
+    if (failed || !only_failed()) {
+      const QueuedChunk& next = failed                        ? failed_.begin()->second
+                                : refused_goes(Pick::kInTurn) ? refused_.begin()->second
+                                                              : ready_.begin()->second;
+      return Due{.bytes = next.body_bytes, .failed = only_failed()};
     }
     if (waiting_.empty()) {
       wake_.wait(lock);
@@ -133,7 +142,10 @@ std::optional<QueuedChunk> ChunkQueue::take_due(Pick pick) {
   move_due(clock_.running_ms());
   took_failed_ = failed_may_go() && pick == Pick::kInTurn;
   if (took_failed_) return take_from(failed_, failed_.begin(), true);
-  if (ready_.empty()) return std::nullopt;
+  if (only_failed()) return std::nullopt;
+  const bool refused = refused_goes(pick);
+  ++taken_;
+  if (refused) return take_from(refused_, refused_.begin(), false);
   return take_from(ready_, pick == Pick::kNewest ? std::prev(ready_.end()) : ready_.begin(), false);
 }
 
@@ -200,7 +212,7 @@ std::optional<QueuedChunk> ChunkQueue::take_oldest() {
   uint64_t seq = ready_.empty() ? kNoSeq : ready_.begin()->first;
   ByDue* place = nullptr;
   ByDue::iterator oldest;
-  for (ByDue* const other : {&failed_, &waiting_}) {
+  for (ByDue* const other : {&refused_, &failed_, &waiting_}) {
     for (auto at = other->begin(); at != other->end(); ++at) {
       if (at->second.seq >= seq) continue;
       seq = at->second.seq;
@@ -230,6 +242,7 @@ std::vector<QueuedChunk> ChunkQueue::take_to_move(uint64_t base_lsn, uint64_t fr
     }
   };
   take_from(ready_);
+  take_from(refused_);
   take_from(failed_);
   take_from(waiting_);
   take_from(dead_);
@@ -248,6 +261,7 @@ std::vector<uint64_t> ChunkQueue::unfinished() const {
     const std::lock_guard lock(mutex_);
     for (const auto& [seq, failed] : in_hand_) seqs.push_back(seq);
     for (const auto& [seq, chunk] : ready_) seqs.push_back(seq);
+    for (const auto& [when, chunk] : refused_) seqs.push_back(chunk.seq);
     for (const auto& [when, chunk] : failed_) seqs.push_back(chunk.seq);
     for (const auto& [seq, chunk] : dead_) seqs.push_back(seq);
     for (const auto& [when, chunk] : waiting_) seqs.push_back(chunk.seq);
@@ -265,13 +279,13 @@ void ChunkQueue::stop() {
 
 size_t ChunkQueue::held() const {
   const std::lock_guard lock(mutex_);
-  return ready_.size() + failed_.size() + waiting_.size() + in_hand_.size() + dead_.size() +
-         dead_waiting_.size();
+  return ready_.size() + refused_.size() + failed_.size() + waiting_.size() + in_hand_.size() +
+         dead_.size() + dead_waiting_.size();
 }
 
 size_t ChunkQueue::queued() const {
   const std::lock_guard lock(mutex_);
-  return ready_.size() + failed_.size() + waiting_.size();
+  return ready_.size() + refused_.size() + failed_.size() + waiting_.size();
 }
 
 ChunkQueue::Counts ChunkQueue::counts() const {
@@ -279,13 +293,14 @@ ChunkQueue::Counts ChunkQueue::counts() const {
   const uint64_t now = clock_.running_ms();
   uint64_t oldest = now;
   if (!ready_.empty()) oldest = ready_.begin()->second.queued_running_ms;
-  size_t due = ready_.size() + failed_.size();
+  size_t due = ready_.size() + refused_.size() + failed_.size();
+  for (const auto& [when, chunk] : refused_) oldest = std::min(oldest, chunk.queued_running_ms);
   for (const auto& [when, chunk] : failed_) oldest = std::min(oldest, chunk.queued_running_ms);
   for (const auto& [when, chunk] : waiting_) {
     oldest = std::min(oldest, chunk.queued_running_ms);
     if (when <= now) ++due;
   }
-  return Counts{.queued = ready_.size() + failed_.size() + waiting_.size(),
+  return Counts{.queued = ready_.size() + refused_.size() + failed_.size() + waiting_.size(),
                 .in_flight = in_hand_.size(),
                 .dead_letters = dead_.size() + dead_waiting_.size(),
                 .due = due,

@@ -4,8 +4,10 @@
 // ChunkQueue: the queued chunks of one log and who has them. Flush threads take them in chunk_seq
 // order and give each back or report it finished; a chunk given back waits for its own next attempt
 // and holds nobody up: those that failed are taken behind those that did not, or in turn with them,
-// the one that is due the longest first, and never by all flush threads at once. Dead letters wait
-// apart, for housekeeping, those of them that were tried in vain behind the others. Does no I/O.
+// the one that is due the longest first, and never by all flush threads at once. Of those that did
+// not, one in kRefusedTurn was refused for now, as long as there are both kinds: where one shard of
+// several takes nothing, its chunks must not be all that is tried. Dead letters wait apart, for
+// housekeeping, those of them that were tried in vain behind the others. Does no I/O.
 // Invariant: a chunk is in one place: ready, waiting, dead, or in one taker's hands (a flush
 // thread's, a move's, or those of who drops or buries it). Any thread; one mutex.
 
@@ -24,6 +26,8 @@ namespace millrace::buffer {
 
 class ChunkQueue {
  public:
+  static constexpr uint64_t kRefusedTurn = 8;
+
   explicit ChunkQueue(io::Clock& clock) : clock_(clock) {}
 
   void add(QueuedChunk chunk);
@@ -89,6 +93,8 @@ class ChunkQueue {
   void make_ready(QueuedChunk chunk);
   void put_dead(QueuedChunk chunk);
   bool failed_may_go() const;
+  bool only_failed() const { return ready_.empty() && refused_.empty(); }
+  bool refused_goes(Pick pick) const;
   template <class Place>
   QueuedChunk take_from(Place& place, typename Place::iterator at, bool failed);
   void take_in_hand(uint64_t seq, bool failed = false);
@@ -97,8 +103,9 @@ class ChunkQueue {
   io::Clock& clock_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
-  BySeq ready_;   // never failed
-  ByDue failed_;  // due again
+  BySeq ready_;    // never failed and not refused at the last attempt
+  ByDue refused_;  // for now, at the last attempt, and never failed; due again
+  ByDue failed_;   // due again
   ByDue waiting_;
   BySeq dead_;
   ByDue dead_waiting_;
@@ -106,6 +113,7 @@ class ChunkQueue {
   size_t failed_in_hand_ = 0;
   size_t failed_in_hand_max_ = std::numeric_limits<size_t>::max();
   bool took_failed_ = false;  // last
+  uint64_t taken_ = 0;        // that never failed
   uint64_t bytes_ = 0;
   bool stopped_ = false;
 };

@@ -143,7 +143,7 @@ void Breaker::note(const Permit& permit, const Answer& answer, double rate, uint
   switch (answer.outcome) {
     case Outcome::kCommitted:
     case Outcome::kRejected:
-      answered(permit, answer.bytes, now_ms);
+      answered(permit, answer, now_ms);
       break;
     case Outcome::kThrottled:
       throttled(permit, answer, rate, now_ms);
@@ -161,19 +161,20 @@ void Breaker::there(uint64_t now_ms) {
   answered_ms_ = std::max<uint64_t>(now_ms, 1);
 }
 
-void Breaker::answered(const Permit& permit, uint64_t bytes, uint64_t now_ms) {
+void Breaker::answered(const Permit& permit, const Answer& answer, uint64_t now_ms) {
   there(now_ms);
   if (state_ == State::kOpen) {
     enter(State::kRamping, now_ms);
   } else if (is(permit, Permit::Kind::kPaced)) {
-    pacer_.accepted(permit.asked_ms, bytes, now_ms);
+    pacer_.accepted(permit.asked_ms, answer.bytes, now_ms, !answer.refused_before);
   } else if (is(permit, Permit::Kind::kRamp)) {
     ramp_request_over();
     if (++window_ > kWindowMax) enter(State::kClosed, now_ms);
   }
 }
 
-// The service is there; the rate is learnt only from requests that went at it.
+// The service is there; the rate is learnt only from requests that went at it. A chunk that is
+// refused again may be one of a shard that takes nothing at any rate.
 void Breaker::throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms) {
   there(now_ms);
   if (state_ != State::kThrottled) {
@@ -182,7 +183,7 @@ void Breaker::throttled(const Permit& permit, const Answer& answer, double rate,
     pacer_.begin(known ? std::max(rate, pacer_.rate()) : rate, answer.bytes, now_ms);
     ++throttles_;
   } else if (is(permit, Permit::Kind::kPaced)) {
-    pacer_.refused(permit.asked_ms, now_ms);
+    pacer_.refused(permit.asked_ms, now_ms, !answer.refused_before);
   }
 }
 

@@ -54,7 +54,8 @@ struct Answer {
   ChunkId chunk_id;
   uint64_t bytes = 0;
   uint64_t retry_after_ms = 0;
-  bool failed_before = false;  // this chunk, at an earlier attempt
+  bool failed_before = false;   // this chunk, at an earlier attempt
+  bool refused_before = false;  // for now, at the attempt before
 };
 
 using Due = buffer::ChunkQueue::Due;
@@ -117,7 +118,7 @@ class Breaker {
   uint64_t ask_open(bool failed, uint64_t now_ms, uint64_t random, Permit& permit);
   uint64_t ask_ramp(bool failed, Permit& permit);
   void there(uint64_t now_ms);
-  void answered(const Permit& permit, uint64_t bytes, uint64_t now_ms);
+  void answered(const Permit& permit, const Answer& answer, uint64_t now_ms);
   void on_its_own(Permit& permit, uint64_t now_ms, uint64_t random);
   uint32_t enough(uint64_t now_ms) const;
   void throttled(const Permit& permit, const Answer& answer, double rate, uint64_t now_ms);

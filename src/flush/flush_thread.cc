@@ -172,7 +172,8 @@ void FlushThread::note(const QueuedChunk& chunk, const PutResult& result) {
                            .chunk_id = chunk.id,
                            .bytes = loaded_.bytes.size(),
                            .retry_after_ms = result.retry_after_ms,
-                           .failed_before = chunk.failures > 0},
+                           .failed_before = chunk.failures > 0,
+                           .refused_before = chunk.throttles > 0},
                     result.detail.substr(0, kErrorBytesKept));
 }
 

@@ -11,13 +11,12 @@ namespace {
 constexpr double kLower = 0.95;
 constexpr double kLowerFast = 0.7;
 constexpr double kRaise = 1.0035;
-constexpr double kRaiseAfter48 = 1.01;
-constexpr double kRaiseAfter96 = 1.05;
+constexpr uint32_t kSearchAgain = 64;  // acceptances in a row: the rate is far too low
 constexpr double kSearch = 1.5;
 constexpr uint64_t kSearchMs = 100;
 constexpr uint32_t kFound = 2;                  // so many acceptances in a row end the fall
 constexpr double kFirstGuessPerMs = 1.0 / 500;  // requests: two a second
-constexpr uint64_t kGapMsMax = 1000;            // unless it has stalled
+constexpr double kGapMsMax = 1000;              // while it accepts some: one a second does no harm
 constexpr uint64_t kBytesMin = 1024;  // a shard takes 1 MB and 1000 records a second: 1 kB a record
 
 }  // namespace
@@ -52,9 +51,10 @@ uint64_t Pacer::ask(uint64_t bytes, uint64_t now_ms, uint64_t random, double& ga
 
 double Pacer::gap_of(uint64_t bytes, double spread) const {
   const bool first = phase_ == Phase::kSearching && refused_in_a_row_ <= 1;
-  const auto most = static_cast<double>(interval_ms_max_);
+  const double most = first ? 1 / kFirstGuessPerMs : kGapMsMax;
+  const auto limit = static_cast<double>(interval_ms_max_);
   return std::min(static_cast<double>(bytes) / rate_ * spread,
-                  first ? std::min(most, spread / kFirstGuessPerMs) : most);
+                  stalled() ? limit : std::min(most * spread, limit));
 }
 
 void Pacer::correct(uint64_t asked_bytes, uint64_t bytes, double& gap_ms) {
@@ -73,7 +73,7 @@ void Pacer::raise(double rate, uint64_t now_ms) {
   rate_ = rate;
 }
 
-void Pacer::accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms) {
+void Pacer::accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms, bool first) {
   if (stalled()) phase_ = Phase::kSearching;
   refused_in_a_row_ = 0;
   ++accepted_in_a_row_;
@@ -82,39 +82,38 @@ void Pacer::accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms) {
     const auto known = static_cast<double>(std::max(bytes, kBytesMin)) * kFirstGuessPerMs;
     if (known > rate_) raise(known, now_ms);
   }
-  count(false, asked_ms, now_ms);
+  if (first) count(false, asked_ms, now_ms);
   // It says nothing of a rate that nobody came up to; a trial is of one rate.
   if (!limited_ || refusals_.trial()) return;
+  if (phase_ == Phase::kSettled && accepted_in_a_row_ >= kSearchAgain) {
+    phase_ = Phase::kSearching;
+  }
   if (phase_ == Phase::kSearching) {
     if (asked_ms < raised_ms_ || now_ms < raised_ms_ + kSearchMs) return;
     raised_ms_ = now_ms;
     raise(rate_ * kSearch, now_ms);
   } else {
-    rate_ *= accepted_in_a_row_ < 48   ? kRaise
-             : accepted_in_a_row_ < 96 ? kRaiseAfter48
-                                       : kRaiseAfter96;
+    rate_ *= kRaise;
   }
   limited_ = false;
 }
 
 // Requests that were under way together are refused together: they count as one.
-void Pacer::refused(uint64_t asked_ms, uint64_t now_ms) {
+void Pacer::refused(uint64_t asked_ms, uint64_t now_ms, bool first) {
+  felt_ms_ = now_ms;
+  if (!first) return;
   if (phase_ == Phase::kSearching && accepted_in_a_row_ > 0) phase_ = Phase::kFalling;
   accepted_in_a_row_ = 0;
-  felt_ms_ = now_ms;
   count(true, asked_ms, now_ms);
   if (asked_ms < lowered_ms_) return;
   lowered_ms_ = now_ms;
   ++refused_in_a_row_;
   const bool fast = stalled() || phase_ == Phase::kFalling;
   if (refusals_.trial() && !fast) return;
-  rate_ = std::max(rate_ * (fast ? kLowerFast : kLower), std::min(rate_, slowest()));
-}
-
-// While it accepts some, one a second does no harm.
-double Pacer::slowest() const {
-  const uint64_t gap_ms = stalled() ? interval_ms_max_ : std::min(interval_ms_max_, kGapMsMax);
-  return static_cast<double>(bytes_) / static_cast<double>(std::max<uint64_t>(gap_ms, 1));
+  const auto limit = static_cast<double>(std::max<uint64_t>(interval_ms_max_, 1));
+  const double slowest =
+      static_cast<double>(bytes_) / (stalled() ? limit : std::min(limit, kGapMsMax));
+  rate_ = std::max(rate_ * (fast ? kLowerFast : kLower), std::min(rate_, slowest));
 }
 
 void Pacer::count(bool refused, uint64_t asked_ms, uint64_t now_ms) {

@@ -8,11 +8,11 @@
 // has saved up on top of its rate, so the search ends too high, and the rate falls by a third with
 // each refusal until two requests in a row are accepted. Then a refusal lowers it a little, an
 // acceptance raises it by much less, so that it settles where about one request in fifteen is
-// refused, which is the rate the service takes, unless it refuses for other reasons (Refusals). In
-// a row either counts for more, so that a service that takes nothing is soon asked only every
-// interval_max, and one that is back is soon asked at its full rate. Requests are never at equal
-// distances. Pure: time and randomness are handed in. Invariant: two requests are at most
-// interval_max apart. One thread at a time.
+// refused, which is the rate the service takes, unless it refuses for other reasons (Refusals).
+// After many acceptances in a row it searches anew; after many refusals a request goes only every
+// interval_max, until one is accepted. As long as some are, one goes every second at least,
+// whatever its size. Requests are never at equal distances. Pure: time and randomness are handed
+// in. Invariant: two requests are at most interval_max apart. One thread at a time.
 
 #include <cstdint>
 
@@ -34,9 +34,10 @@ class Pacer {
   /// It was made with `bytes`, and not with those it was let go for.
   void correct(uint64_t asked_bytes, uint64_t bytes, double& gap_ms);
 
-  /// `asked_ms`: when ask() let it go.
-  void accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms);
-  void refused(uint64_t asked_ms, uint64_t now_ms);
+  /// `asked_ms`: when ask() let it go. `first`: the chunk was not refused at its last attempt. Of
+  /// the others an acceptance tells something, another refusal does not.
+  void accepted(uint64_t asked_ms, uint64_t bytes, uint64_t now_ms, bool first = true);
+  void refused(uint64_t asked_ms, uint64_t now_ms, bool first = true);
 
   double rate() const { return rate_; }  // bytes a millisecond
   /// Nothing was accepted for several requests.
@@ -50,7 +51,6 @@ class Pacer {
   static constexpr uint32_t kStallRequests = 12;
   double gap_of(uint64_t bytes, double spread) const;
   void raise(double rate, uint64_t now_ms);
-  double slowest() const;
   void count(bool refused, uint64_t asked_ms, uint64_t now_ms);
 
   double rate_ = 1;

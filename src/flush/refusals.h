@@ -7,7 +7,8 @@
 // anyway, the rate is doubled for a trial. If it is the cause, no more are accepted than before, so
 // at least half of the requests are refused; if not, the share stays as it was. The answers are
 // weighed one by one until one of the two is fifty times as likely as the other (Wald's sequential
-// test). If it is not the cause, the rate stays doubled, and the next trial begins.
+// test). If it is not the cause, and that many more requests were really made, the rate stays
+// doubled, and the next trial begins.
 // Pure. Invariant: a rate stays doubled only for what was accepted kSettleMs after that and later,
 // for until then a service gives what it has saved up. One thread at a time.
 
@@ -41,9 +42,14 @@ class Refusals {
     uint32_t answers = 0;
     uint32_t refused = 0;
     bool limited = false;
+    double rates = 0;  // sum over the answers
+    double pace = 0;   // requests a millisecond, as a part of the rate; of a full window
+
+    void count(bool was_refused, double rate, uint64_t now_ms);
   };
 
   static bool many(const Window& window);
+  bool due(double rate, uint64_t now_ms) const;
   double share() const;
   Step weigh(bool refused, double rate, uint64_t asked_ms, uint64_t now_ms);
   Step begin_trial(double rate, uint64_t now_ms);
@@ -55,7 +61,7 @@ class Refusals {
   uint64_t next_ms_ = 0;  // then the next trial
 
   bool trial_ = false;
-  uint64_t begun_ms_ = 0;
+  Window tried_;
   bool settled_ = false;
   double weight_ = 0;  // above 0: the rate is the cause
 };

@@ -14,10 +14,11 @@ using Pick = ChunkQueue::Pick;
 
 class ChunkQueueTest : public ::testing::Test {
  protected:
-  void add(uint64_t seq, uint32_t failures = 0) {
+  void add(uint64_t seq, uint32_t failures = 0, uint8_t throttles = 0) {
     QueuedChunk chunk;
     chunk.seq = seq;
     chunk.failures = failures;
+    chunk.throttles = throttles;
     chunk.body_bytes = seq;
     queue_.add(std::move(chunk));
   }
@@ -67,6 +68,25 @@ TEST_F(ChunkQueueTest, OfThoseThatFailedTheOneThatIsDueTheLongestComesFirst) {
     queue_.give_back(std::move(in_hand_.back()));
   }
   EXPECT_EQ(taken, (std::vector<uint64_t>{1, 2, 3, 1, 2, 3, 1, 2, 3}));
+}
+
+// Else those of a shard that takes nothing would be all that is tried.
+TEST_F(ChunkQueueTest, WhatWasRefusedHasOneTurnInEight) {
+  for (uint64_t seq = 1; seq <= 3; ++seq) add(seq, 0, 5);
+  for (uint64_t seq = 10; seq <= 30; ++seq) add(seq);
+  std::vector<uint64_t> refused;
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_FALSE(queue_.wait_due()->failed);
+    const uint64_t seq = take();
+    if (seq < 10) refused.push_back(seq);
+  }
+  EXPECT_EQ(refused, (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(take(Pick::kNewest), 30U);
+  EXPECT_EQ(queue_.queued(), 7U);
+  for (int i = 0; i < 6; ++i) take(Pick::kOldest);
+  EXPECT_EQ(take(Pick::kNewest), 3U) << "when there is nothing else";
+  EXPECT_EQ(queue_.queued(), 0U);
+  EXPECT_EQ(queue_.unfinished().size(), 24U);
 }
 
 TEST_F(ChunkQueueTest, OneThatIsToTellOfTheOutputHasNotFailed) {

@@ -171,7 +171,8 @@ TEST_F(PacerTest, TheTimeIsThatOfTheChunkThatWasTaken) {
   for (int i = 0; i < 3; ++i) pacer.refused(0, 0);
   double gap = 0;
   ASSERT_EQ(pacer.ask(900'000, 0, random_(), gap), 0U);
-  EXPECT_GT(gap, 6'000.0);
+  EXPECT_GT(gap, 700.0);
+  EXPECT_LT(gap, 1'300.0) << "one a second, unless it has stalled";
   pacer.correct(900'000, 2'000, gap);
   EXPECT_LT(gap, 30.0);
   EXPECT_LE(pacer.ask(2'000, 0, random_(), gap), 30U);
@@ -187,6 +188,38 @@ TEST_F(PacerTest, ARateThatNobodyNeedsDoesNotGrow) {
     pacer.accepted(now, 32'000, now);
   }
   EXPECT_EQ(pacer.rate(), kShardPerMs);
+}
+
+// It may lie on a shard that takes nothing at any rate.
+TEST_F(PacerTest, AnotherRefusalOfTheSameChunkTellsNothing) {
+  Pacer pacer(30'000);
+  pacer.begin(100, 1'000, 0);
+  for (uint64_t now = 1; now <= 1'000; ++now) pacer.refused(now, now, false);
+  EXPECT_EQ(pacer.rate(), 100);
+  EXPECT_FALSE(pacer.stalled());
+  EXPECT_EQ(pacer.felt_ms(), 1'000U) << "it throttles all the same";
+}
+
+// One request a second is accepted for a minute, then all, of very different sizes.
+TEST_F(PacerTest, ARateThatIsFarTooLowIsSoonLeft) {
+  Pacer pacer(30'000);
+  pacer.begin(0, 1'000, 0);
+  uint64_t accepted_ms = 0;
+  uint64_t requests = 0;  // since then
+  for (uint64_t n = 0; requests < 300; ++n) {
+    const uint64_t bytes = n % 4 == 3 ? 200'000 : 1'000;
+    double gap = 0;
+    while (const uint64_t wait = pacer.ask(bytes, now_, random_(), gap)) now_ += wait;
+    if (now_ >= 60'000) ++requests;
+    if (requests == 0 && now_ < accepted_ms + 1'000) {
+      pacer.refused(now_, now_);
+    } else {
+      accepted_ms = now_;
+      pacer.accepted(now_, bytes, now_);
+    }
+  }
+  std::printf("    300 requests in %lu s\n", (now_ - 60'000) / 1'000);
+  EXPECT_LT(now_, 120'000U);
 }
 
 // Keys are random, so now and then one shard of several gets more than its part.
@@ -220,7 +253,7 @@ TEST_F(PacerTest, ShardsThatOthersUseUpDoNotStopTheRest) {
       const Share share = run(service, pacer, 100'000, 360'000);
       std::printf("    %zu of %zu used up, first guess x %3.1f: %.3f of what is left accepted\n",
                   used_up, shards, guess, share.accepted / left);
-      EXPECT_GT(share.accepted / left, 0.6);
+      EXPECT_GT(share.accepted / left, 0.5);
       EXPECT_LT(share.asked / left, 3.0);  // half of it in vain where half is used up
     }
   }
